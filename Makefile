@@ -1,0 +1,54 @@
+# Every target does all of its own set-up: `make demo` and `make test` work on a fresh checkout.
+# ARGS is passed on: make demo ARGS=--once, make test ARGS="tests/tokens -x"
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format programs bench soak clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)-run ## See it work: an application, keys, a sidecar, tokens of every kind
+	@$(BIN)/sidecar demo $(ARGS)
+
+test: programs lint ## Check everything: style, types, layers, then all tests
+	@$(BIN)/python -m pytest --no-header $(ARGS)
+
+lint: $(INSTALLED)-dev ## Check style, types and layers only
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)-dev ## Bring the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
+	@$(BIN)/python -m pytest --no-header -m bench -s $(ARGS)
+
+soak: programs $(INSTALLED)-dev ## Run for a long time and look for what grows
+	@$(BIN)/python -m pytest --no-header -m soak -s $(ARGS)
+
+clean: ## Remove everything that was made here
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find sidecar tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+programs: # What the tests use from the system; see tests/programs.txt
+	@scripts/install-programs
+
+$(INSTALLED)-run: $(MADE_FROM)
+	@scripts/install-venv
+	@touch $@
+
+$(INSTALLED)-dev: $(MADE_FROM)
+	@scripts/install-venv dev
+	@touch $@ $(INSTALLED)-run
+
+$(INSTALLED)-bench: $(MADE_FROM)
+	@scripts/install-venv dev,bench
+	@touch $@ $(INSTALLED)-dev $(INSTALLED)-run

@@ -1,0 +1,172 @@
+"""The admin port's web application: which path answers what.
+
+It reads what ``app.build`` hands it and computes nothing of its own. It refuses to change anything
+but through ``POST /drain``, and that only for peers on this machine (the pod's own preStop hook,
+``kubectl port-forward``) and never for a page in a browser.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from aiohttp import web, web_response
+from prometheus_client import CollectorRegistry
+
+from sidecar.admin.page import CONTENT_SECURITY_POLICY, build_page
+from sidecar.admin.readiness import Readiness
+from sidecar.metrics.registry import expose
+
+_log = logging.getLogger("sidecar.admin")
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Server": "sidecar",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AdminView:
+    """What the admin port shows. The callables are asked for each answer, and must be quick."""
+
+    readiness: Readiness
+    registry: CollectorRegistry
+    version: Mapping[str, Any]
+    keys_report: Callable[[], Mapping[str, Any]]
+    config_report: Callable[[], Mapping[str, Any]]
+    drain: Callable[[], None]
+
+
+def build_admin(view: AdminView) -> web.Application:
+    """The application, to be served by a runner of the caller's."""
+    # Requests that are no HTTP are answered by aiohttp before any handler of ours, with this.
+    web_response.SERVER_SOFTWARE = "sidecar"  # type: ignore[attr-defined]
+    app = web.Application(middlewares=[_answer_as_agreed], client_max_size=1024)
+    routes = _Routes(view)
+    app.add_routes(
+        [
+            web.get("/", routes.page),
+            web.get("/live", routes.live),
+            web.get("/ready", routes.ready),
+            web.get("/metrics", routes.metrics),
+            web.get("/version", routes.version),
+            web.get("/keys", routes.keys),
+            web.get("/config", routes.config),
+            web.post("/drain", routes.drain),
+        ]
+    )
+    return app
+
+
+class _Routes:
+    """The handlers; aiohttp answers HEAD with each GET's head."""
+
+    def __init__(self, view: AdminView) -> None:
+        self._view = view
+
+    async def page(self, _: web.Request) -> web.Response:
+        view = self._view
+        text = build_page(view.version, view.readiness.reasons(), view.keys_report())
+        policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return web.Response(text=text, content_type="text/html", headers=policy)
+
+    async def live(self, _: web.Request) -> web.Response:
+        return _json({"live": True})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        reasons = self._view.readiness.reasons()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+        return _json({"ready": not reasons, "reasons": dict(reasons)}, status)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        accept = ",".join(request.headers.getall("Accept", ()))
+        body, media_type = expose(self._view.registry, accept)
+        return web.Response(body=body, headers={"Content-Type": media_type, "Vary": "Accept"})
+
+    async def version(self, _: web.Request) -> web.Response:
+        return _json(self._view.version)
+
+    async def keys(self, _: web.Request) -> web.Response:
+        return _json(self._view.keys_report())
+
+    async def config(self, _: web.Request) -> web.Response:
+        return _json(self._view.config_report())
+
+    async def drain(self, request: web.Request) -> web.Response:
+        if not _is_from_this_machine(request) or "Origin" in request.headers:
+            return _problem(
+                HTTPStatus.FORBIDDEN, "forbidden", "Only a local client, no browser, may drain."
+            )
+        _log.info("A local client asked for the drain.")
+        self._view.drain()
+        return _json({"draining": True}, HTTPStatus.ACCEPTED)
+
+
+@web.middleware
+async def _answer_as_agreed(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Every answer carries our header fields, and every failure is a problem document."""
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except web.HTTPMethodNotAllowed as refusal:
+        allowed = ", ".join(sorted(refusal.allowed_methods))
+        response = _problem(
+            HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", f"This path answers {allowed}."
+        )
+        response.headers["Allow"] = allowed
+    except web.HTTPNotFound:
+        response = _problem(HTTPStatus.NOT_FOUND, "not_found", "The admin port has no such path.")
+    except web.HTTPException as refusal:
+        response = _problem(HTTPStatus(refusal.status), "bad_request", refusal.reason)
+    except Exception:
+        _log.exception("An admin request failed.")
+        response = _problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The sidecar failed to answer."
+        )
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _is_from_this_machine(request: web.Request) -> bool:
+    """Whether the connection itself, not a header field, comes from loopback or a unix socket."""
+    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    if isinstance(peer, str | bytes):  # a unix socket's peer has a path, mostly an empty one
+        return True
+    if not isinstance(peer, tuple):
+        return False
+    try:
+        address = ip_address(str(peer[0]).partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _json(value: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+def _problem(status: HTTPStatus, reason: str, detail: str) -> web.Response:
+    """RFC 9457."""
+    response = _json(
+        {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status,
+            "detail": detail,
+            "reason": reason,
+        },
+        status,
+    )
+    response.content_type = "application/problem+json"
+    return response

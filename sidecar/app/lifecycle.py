@@ -1,0 +1,189 @@
+"""From start to end: open the ports, start the tasks, wait for a signal, drain, stop.
+
+Every background task of the sidecar is started here, in one task group. Called by ``cli.run``.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from sidecar.app.build import App, build_app, build_store
+from sidecar.app.logs import configure_logs
+from sidecar.config.load import Loaded
+from sidecar.config.settings import Settings
+from sidecar.errors import ConfigError
+from sidecar.keys.refresh import keep_fresh
+from sidecar.keys.store import KeyStore
+from sidecar.net.listen import open_listener
+from sidecar.versions.stamp import stamp_from_environment
+
+log = logging.getLogger("sidecar.app")
+
+
+@dataclass(slots=True)
+class Ports:
+    """The listening sockets, opened before anything else."""
+
+    inbound: list[socket.socket] = field(default_factory=list)
+    admin: socket.socket | None = None
+
+    def close(self) -> None:
+        """Close those that nobody has taken over."""
+        for listener in [*self.inbound, *([self.admin] if self.admin else [])]:
+            listener.close()
+
+
+def run(loaded: Loaded) -> int:
+    """Be the sidecar until a signal says otherwise; the exit code.
+
+    Raises :class:`ConfigError` when it cannot start.
+    """
+    settings = loaded.settings
+    configure_logs(settings.log)
+    store = build_store(settings)
+    store.load()
+    if not store.current.by_id and settings.auth.mode == "enforce":
+        raise ConfigError(store.explain_empty())
+    ports = open_ports(settings)
+    try:
+        _run_loop(_live(loaded, store, ports))
+    finally:
+        ports.close()
+    return 0
+
+
+def open_ports(settings: Settings) -> Ports:
+    """The listening sockets that the settings name, or :class:`ConfigError` with what is wrong."""
+    ports = Ports()
+    problems: list[str] = []
+    for address in settings.listen:
+        try:
+            ports.inbound.append(open_listener(address))
+        except ConfigError as error:
+            problems += [f"listen: {problem}" for problem in error.problems]
+    try:
+        ports.admin = open_listener(settings.admin)
+    except ConfigError as error:
+        problems += [f"admin: {problem}" for problem in error.problems]
+    if problems:
+        ports.close()
+        raise ConfigError(problems)
+    return ports
+
+
+def _run_loop(main: Coroutine[None, None, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+    else:
+        import uvloop
+
+        uvloop.run(main)
+
+
+class Ending:
+    """The wish to drain and the wish to stop, as signals and the admin port express them."""
+
+    def __init__(self) -> None:
+        self.drain_wanted = asyncio.Event()
+        self.stop_wanted = asyncio.Event()
+        self.stop_now = asyncio.Event()
+
+    def drain(self) -> None:
+        """Stop being ready, go on serving."""
+        self.drain_wanted.set()
+
+    def stop(self) -> None:
+        """Drain and end; the second time: end now."""
+        if self.stop_wanted.is_set():
+            self.stop_now.set()
+        self.drain_wanted.set()
+        self.stop_wanted.set()
+
+
+async def _live(loaded: Loaded, store: KeyStore, ports: Ports) -> None:
+    settings = loaded.settings
+    ending = Ending()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.stop)
+    async with asyncio.TaskGroup() as tasks:
+        app = build_app(loaded, store, tasks, ending.drain)
+        background = [
+            tasks.create_task(keep_fresh(store)),
+            tasks.create_task(_sweep(app)),
+        ]
+        runner = web.AppRunner(app.admin, access_log=None, handle_signals=False)
+        await runner.setup()
+        assert ports.admin is not None
+        await web.SockSite(runner, ports.admin).start()
+        await app.server.listen(ports.inbound)
+        app.readiness.release("starting")
+        _announce(settings, store)
+        await _wait_and_drain(app, ending)
+        app.upstream.close()
+        for task in background:
+            task.cancel()
+        await runner.cleanup()
+    log.info("The sidecar has stopped.")
+
+
+async def _wait_and_drain(app: App, ending: Ending) -> None:
+    shutdown = app.settings.shutdown
+    await ending.drain_wanted.wait()
+    app.readiness.hold("draining", "The sidecar is shutting down.")
+    app.server.start_draining()
+    drain_end = time.monotonic() + shutdown.drain_s
+    log.info("Draining: not ready any more, still serving.")
+    await ending.stop_wanted.wait()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(drain_end - time.monotonic(), 0)):
+            await ending.stop_now.wait()
+    app.server.stop_listening()
+    if not await app.server.wait_until_idle(shutdown.grace_s, ending.stop_now.is_set):
+        log.warning("Requests were still in flight when the grace ended; they are cut.")
+    app.tunnels.cut_all()
+    app.server.abort_all()
+
+
+async def _sweep(app: App) -> None:
+    """Look at every deadline, again and again; a failure of one sweep does not end the next."""
+    while True:
+        await asyncio.sleep(app.server.sweep_interval_s)
+        try:
+            app.server.sweep()
+            app.upstream.sweep()
+            app.tunnels.sweep(lambda: app.store.current, time.time())
+        except Exception:
+            log.exception("A sweep of the connections failed.")
+
+
+def _announce(settings: Settings, store: KeyStore) -> None:
+    stamp = stamp_from_environment(os.environ)
+    if not stamp.is_known:
+        log.warning(
+            "The service's version is not known: VERSION_NAME is unset or 'BAD VERSION'. "
+            "Pass it as a build argument."
+        )
+    log.info(
+        "The sidecar is ready.",
+        extra={
+            "data": {
+                "service": settings.service,
+                "version": stamp.version,
+                "listen": list(settings.listen),
+                "admin": settings.admin,
+                "upstream": settings.upstream.url,
+                "mode": settings.auth.mode,
+                "keys": list(store.current.by_id),
+            }
+        },
+    )

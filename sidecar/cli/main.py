@@ -1,0 +1,149 @@
+"""The program ``sidecar``: finds the command, and turns whatever goes wrong into a line and a code.
+
+Every module of ``cli`` that is named in COMMANDS has a click command ``command``; it is imported
+only when it is called, so that ``--help`` and short commands stay quick and small. A command
+returns its exit code (None is 0) or raises. Exit codes: 0 yes or done, 1 the checked thing does not
+hold, 2 wrong usage or configuration, 3 could not find out, 70 a mistake in the program, 130
+interrupted.
+
+No traceback reaches people unless SIDECAR_LOG_LEVEL is ``debug``; an unforeseen error is named by
+its type and place alone, since its text could hold anything.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from sidecar import __version__
+from sidecar.errors import ConfigError, KeyFileError, SidecarError, TokenError, UpstreamError
+
+#: Every command, and its line in ``sidecar --help``.
+COMMANDS: Mapping[str, str] = {
+    "run": "Run the sidecar in front of an application.",
+    "demo": "See it work: an application, keys, and tokens of every kind.",
+    "config": "Check, show and describe the configuration.",
+    "keys": "Generate and list keys.",
+    "token": "Mint and inspect tokens.",
+    "version": "Show and stamp versions.",
+}
+
+DOES_NOT_HOLD = 1
+WRONG_USAGE = 2
+COULD_NOT_FIND_OUT = 3
+INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT
+READER_GONE = 141  # 128 + SIGPIPE, what the shell reports of a program that a pipe ended
+
+
+class CommandGroup(click.Group):
+    """The top-level group; a command's module is imported when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"sidecar.cli.{cmd_name}")
+        assert isinstance(module.command, click.Command)
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from COMMANDS: the modules themselves are not needed for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group("sidecar", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
+def sidecar() -> None:
+    """A sidecar that verifies tokens and knows when an old signing key may go."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line (of this process, where none is given) and exit with its code."""
+    code = run_command_line(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = READER_GONE
+    if code == READER_GONE:
+        # The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; only SystemExit gets past it."""
+    try:
+        with sidecar.make_context("sidecar", list(arguments)) as context:
+            result = sidecar.invoke(context)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return READER_GONE
+    except click.ClickException as error:
+        return _refuse_usage(error)
+    except SidecarError as error:
+        return _explain(error)
+    except OSError as error:
+        return _explain_system(error)
+    except Exception as error:
+        return _confess(error)
+
+
+def _refuse_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return WRONG_USAGE
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f" (see {error.ctx.command_path} --help)"
+    _say(error.format_message().rstrip(".") + hint)
+    return WRONG_USAGE
+
+
+def _explain(error: SidecarError) -> int:
+    for line in error.problems if isinstance(error, ConfigError) else [error.detail]:
+        _say(line)
+    if isinstance(error, ConfigError | KeyFileError):
+        return WRONG_USAGE
+    if isinstance(error, TokenError):
+        return DOES_NOT_HOLD
+    return COULD_NOT_FIND_OUT if isinstance(error, UpstreamError) else INTERNAL_ERROR
+
+
+def _explain_system(error: OSError) -> int:
+    """A file or address that cannot be used is wrong usage; a peer that fails us is not."""
+    reason = error.strerror or type(error).__name__
+    _say(f"{error.filename}: {reason}" if error.filename else reason)
+    _trace(error)
+    is_network = isinstance(error, ConnectionError | TimeoutError)
+    return COULD_NOT_FIND_OUT if is_network else WRONG_USAGE
+
+
+def _confess(error: Exception) -> int:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    _say(f"internal error: {type(error).__name__}{place} (SIDECAR_LOG_LEVEL=debug shows more)")
+    _trace(error)
+    return INTERNAL_ERROR
+
+
+def _say(line: str) -> None:
+    click.echo(f"sidecar: {line}", err=True)
+
+
+def _trace(error: BaseException) -> None:
+    if os.environ.get("SIDECAR_LOG_LEVEL") == "debug":
+        traceback.print_exception(error)

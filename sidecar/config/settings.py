@@ -1,0 +1,57 @@
+"""The whole configuration: every room's settings under the names that users write."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sidecar.keys.settings import KeySourceSettings
+from sidecar.proxy.settings import (
+    LimitSettings,
+    ShutdownSettings,
+    TimeoutSettings,
+    TunnelSettings,
+    VersionSettings,
+)
+from sidecar.setting import Setting
+from sidecar.tokens.settings import AuthSettings
+from sidecar.upstream.settings import UpstreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and how."""
+
+    level: Annotated[
+        str, Setting("the least that is logged", choices=("debug", "info", "warning", "error"))
+    ] = "info"
+    format: Annotated[str, Setting("form of a log line", choices=("json", "text"))] = "json"
+    access: Annotated[
+        str, Setting("which requests get an access line", choices=("off", "errors", "all"))
+    ] = "errors"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one sidecar is told."""
+
+    service: Annotated[str, Setting("the service's name, for metrics and answers")] = "unknown"
+    listen: Annotated[
+        tuple[str, ...],
+        Setting(
+            "where callers connect: HOST:PORT, [HOST]:PORT or unix:/PATH", "address", at_least=1
+        ),
+    ] = ("0.0.0.0:15006",)
+    admin: Annotated[
+        str, Setting("where probes, metrics and people connect: HOST:PORT or unix:/PATH", "address")
+    ] = "0.0.0.0:15020"
+    upstream: Annotated[UpstreamSettings, Setting("the application")] = UpstreamSettings()
+    auth: Annotated[AuthSettings, Setting("tokens")] = AuthSettings()
+    keyring: Annotated[
+        tuple[KeySourceSettings, ...],
+        Setting("where keys come from, merged", name="auth.keyring", shorthand="path"),
+    ] = ()
+    version: Annotated[VersionSettings, Setting("the version endpoint")] = VersionSettings()
+    limits: Annotated[LimitSettings, Setting("upper bounds")] = LimitSettings()
+    timeouts: Annotated[TimeoutSettings, Setting("how long clients may take")] = TimeoutSettings()
+    tunnel: Annotated[TunnelSettings, Setting("upgraded connections")] = TunnelSettings()
+    shutdown: Annotated[ShutdownSettings, Setting("how the end goes")] = ShutdownSettings()
+    log: Annotated[LogSettings, Setting("logging")] = LogSettings()

@@ -1,0 +1,361 @@
+"""The tree of errors: one class for each check that can fail.
+
+Every error carries a reason, one word of a closed set that is the same in answers, logs and
+metrics, and the HTTP status with which the proxy would answer it. ``detail`` is a sentence for a
+person; it never holds token, key or header text that a client sent.
+
+Who raises: every room. Who turns them into answers: ``proxy.rescue``; into exit codes: ``cli``.
+"""
+
+from typing import ClassVar
+
+
+class SidecarError(Exception):
+    """Anything that goes wrong in a way that the sidecar foresaw.
+
+    ``reason`` is the metric label; ``status`` the HTTP status hint; ``title`` a short phrase that
+    is the same for every occurrence (RFC 9457, section 3.1.3).
+    """
+
+    reason: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "The proxy failed"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+
+
+class ConfigError(SidecarError):
+    """The configuration cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    reason = "config"
+    title = "The configuration cannot be used"
+
+    def __init__(self, problems: "list[str] | str") -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class KeyFileError(SidecarError):
+    """A key file or key set holds nothing that tokens may be verified with."""
+
+    reason = "key_unusable"
+    title = "The key cannot be used"
+
+
+# --- requests ------------------------------------------------------------------------------
+
+
+class RequestError(SidecarError):
+    """The request cannot be served as it was sent; the connection closes after the answer."""
+
+    reason = "bad_request"
+    status = 400
+    title = "The request is malformed"
+
+
+class HeadersTooLarge(RequestError):
+    """The head has more than ``limits.header_bytes`` bytes or ``limits.headers`` fields."""
+
+    reason = "headers_too_large"
+    status = 431
+    title = "The request header fields are too large"
+
+
+class BodyTooLarge(RequestError):
+    """The request body is larger than ``limits.body_bytes``."""
+
+    reason = "body_too_large"
+    status = 413
+    title = "The request body is too large"
+
+
+class HeaderTimeout(RequestError):
+    """The request head did not arrive within ``timeouts.header``."""
+
+    reason = "header_timeout"
+    status = 408
+    title = "The request head took too long"
+
+
+class BodyTimeout(RequestError):
+    """The request body paused for longer than ``timeouts.body_idle``."""
+
+    reason = "body_timeout"
+    status = 408
+    title = "The request body took too long"
+
+
+class MethodNotServed(RequestError):
+    """CONNECT: this is a reverse proxy, and opens no tunnel to a place that a client names."""
+
+    reason = "method_not_served"
+    status = 501
+    title = "The method is not served"
+
+
+class VersionNotSupported(RequestError):
+    """An HTTP version other than 1.0 and 1.1 (RFC 9110, section 15.6.6)."""
+
+    reason = "version_not_supported"
+    status = 505
+    title = "The HTTP version is not supported"
+
+
+class AmbiguousPath(RequestError):
+    """Two sensible readers would read the path differently, and a rule hangs on it."""
+
+    reason = "ambiguous_path"
+    title = "The path is ambiguous"
+
+
+class ClientGone(SidecarError):
+    """The client closed the connection before its answer was complete. Nobody sees a reply."""
+
+    reason = "client_gone"
+    status = 499
+    title = "The client closed the connection"
+
+
+class Draining(SidecarError):
+    """The sidecar is shutting down and takes no new work."""
+
+    reason = "draining"
+    status = 503
+    title = "The service is shutting down"
+
+
+class OverLimit(SidecarError):
+    """``limits.connections`` or ``limits.in_flight`` is reached."""
+
+    reason = "over_limit"
+    status = 503
+    title = "The service is at its limit"
+
+
+# --- the application behind us ---------------------------------------------------------------
+
+
+class UpstreamError(SidecarError):
+    """The application did not answer as it should."""
+
+    reason = "upstream_error"
+    status = 502
+    title = "The application failed"
+
+
+class UpstreamRefused(UpstreamError):
+    """Nobody listens where the application should: it is starting, or gone."""
+
+    reason = "upstream_refused"
+    status = 503
+    title = "The application is not reachable"
+
+
+class UpstreamBrokeOff(UpstreamError):
+    """The application closed the connection before its answer was complete."""
+
+    reason = "upstream_broke_off"
+    title = "The application broke off"
+
+
+class UpstreamMalformed(UpstreamError):
+    """The application's answer breaks HTTP (RFC 9112) in a way that could mislead the client."""
+
+    reason = "upstream_malformed"
+    title = "The application's answer is malformed"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The application did not connect or answer in time."""
+
+    reason = "upstream_timeout"
+    status = 504
+    title = "The application is too slow"
+
+
+class UpstreamBusy(UpstreamError):
+    """``upstream.max_connections`` are all in use, and none became free in time."""
+
+    reason = "upstream_busy"
+    status = 503
+    title = "The application is at its limit"
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+class TokenError(SidecarError):
+    """The token does not open the door. ``generation`` and ``key_id`` name the key whose signature
+    held, where one did."""
+
+    reason = "malformed"
+    status = 401
+    title = "The token is not accepted"
+    #: The ``error`` of the Bearer challenge (RFC 6750, section 3.1); empty without a token.
+    challenge: ClassVar[str] = "invalid_token"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.key_id: str | None = None
+        self.generation = "none"
+
+
+class TokenMissing(TokenError):
+    """No token in any of the configured places."""
+
+    reason = "missing"
+    title = "A token is needed"
+    challenge = ""
+
+
+class TokenMalformed(TokenError):
+    """Not base64url JSON of three parts, or a member has the wrong type (RFC 7515, RFC 7519)."""
+
+    reason = "malformed"
+    title = "The token is malformed"
+
+
+class TokenTooLarge(TokenError):
+    """Longer than any token that the configuration allows."""
+
+    reason = "too_large"
+    title = "The token is too large"
+
+
+class UnknownKey(TokenError):
+    """The token names a key that the keyring does not have."""
+
+    reason = "unknown_key"
+    title = "The token's key is not known"
+
+
+class AlgorithmNotAllowed(TokenError):
+    """The token's ``alg`` is not one that a key of the keyring allows (RFC 8725, section 3.1)."""
+
+    reason = "algorithm_not_allowed"
+    title = "The token's algorithm is not allowed"
+
+
+class BadSignature(TokenError):
+    """No fitting key verifies the signature."""
+
+    reason = "bad_signature"
+    title = "The token's signature does not hold"
+
+
+class TokenExpired(TokenError):
+    """``exp`` has passed (RFC 7519, section 4.1.4)."""
+
+    reason = "expired"
+    title = "The token has expired"
+
+
+class TokenNotYetValid(TokenError):
+    """``nbf`` or ``iat`` lies in the future (RFC 7519, section 4.1.5)."""
+
+    reason = "not_yet_valid"
+    title = "The token is not valid yet"
+
+
+class WrongIssuer(TokenError):
+    """``iss`` is not the configured issuer (RFC 7519, section 4.1.1)."""
+
+    reason = "wrong_issuer"
+    title = "The token's issuer is not accepted"
+
+
+class WrongAudience(TokenError):
+    """``aud`` does not name this service (RFC 7519, section 4.1.3)."""
+
+    reason = "wrong_audience"
+    title = "The token is for another audience"
+
+
+class MissingClaim(TokenError):
+    """A claim that ``auth.require`` lists is absent."""
+
+    reason = "missing_claim"
+    title = "The token lacks a required claim"
+
+
+class LifetimeTooLong(TokenError):
+    """``exp - iat`` exceeds ``auth.max_lifetime``."""
+
+    reason = "lifetime_too_long"
+    title = "The token lives longer than allowed"
+
+
+class TokenUnbounded(TokenError):
+    """No ``exp``, or no ``iat`` where ``auth.max_lifetime`` needs it."""
+
+    reason = "unbounded"
+    title = "The token has no bounded lifetime"
+
+
+class IssuedAfterSwitch(TokenError):
+    """Signed with an older key after the stated, enforced switch to a newer one."""
+
+    reason = "issued_after_switch"
+    title = "The token was issued with an old key after the switch"
+
+
+class TokenForbidden(TokenError):
+    """The token is good, but a rule does not let it in."""
+
+    reason = "forbidden"
+    status = 403
+    title = "The token does not allow this"
+    challenge = "insufficient_scope"
+
+
+class TokenDuplicate(TokenError):
+    """More than one token in one request (RFC 6750, section 2)."""
+
+    reason = "duplicate"
+    status = 400
+    title = "There is more than one token in the request"
+    challenge = "invalid_request"
+
+
+class TokenRevoked(TokenError):
+    """The token's key, or the token itself, was taken out by name."""
+
+    reason = "revoked"
+    title = "The token was revoked"
+
+
+class KeysUnavailable(TokenError):
+    """No key was ever loaded, so no token can be judged."""
+
+    reason = "keys_unavailable"
+    status = 503
+    title = "No keys are available yet"
+    challenge = ""
+
+
+#: Every reason that a token can be refused for: the closed set of the ``reason`` label.
+TOKEN_REASONS: tuple[str, ...] = tuple(
+    error.reason
+    for error in (
+        TokenMissing,
+        TokenMalformed,
+        TokenTooLarge,
+        UnknownKey,
+        AlgorithmNotAllowed,
+        BadSignature,
+        TokenExpired,
+        TokenNotYetValid,
+        WrongIssuer,
+        WrongAudience,
+        MissingClaim,
+        LifetimeTooLong,
+        TokenUnbounded,
+        IssuedAfterSwitch,
+        TokenForbidden,
+        TokenDuplicate,
+        TokenRevoked,
+        KeysUnavailable,
+    )
+)

@@ -1,0 +1,49 @@
+"""Says in the log what changed in the keyring and what is wrong with its sources.
+
+Each trouble is said once when it comes, and once when it is gone; private keys that lie where they
+must not are errors. Names of files and ids of keys only, never content.
+
+Called by ``store``.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from sidecar.keys.source import Trouble
+from sidecar.tokens.keyring import Keyring
+
+log = logging.getLogger("sidecar.keys")
+
+
+def log_troubles(before: Iterable[Trouble], now: Iterable[Trouble]) -> None:
+    """Log what is new in ``now``, and what is no longer so."""
+    known, current = dict.fromkeys(before), dict.fromkeys(now)
+    for trouble in current:
+        if trouble not in known:
+            level = logging.ERROR if trouble.is_private else logging.WARNING
+            log.log(level, "%s.", trouble, extra={"data": {"where": trouble.where}})
+    for trouble in known:
+        if trouble not in current:
+            log.info("No longer so: %s.", trouble, extra={"data": {"where": trouble.where}})
+
+
+def log_change(before: Keyring, now: Keyring) -> None:
+    """Log the ids of the keys that came, went or changed."""
+    added = [key_id for key_id in now.by_id if key_id not in before.by_id]
+    removed = [key_id for key_id in before.by_id if key_id not in now.by_id]
+    replaced = [
+        key_id
+        for key_id, key in now.by_id.items()
+        if key_id in before.by_id and before.by_id[key_id].thumbprint != key.thumbprint
+    ]
+    changes = {"added": added, "removed": removed, "replaced": replaced}
+    words = [f"{word} {', '.join(ids)}" for word, ids in changes.items() if ids]
+    data = {
+        **changes,
+        "keys": list(now.order),
+        "newest": now.newest,
+        "signing_since": dict(now.signing_since),
+        "digest": now.digest,
+    }
+    sentence = "; ".join(words) or "the order of its keys is another"
+    log.info("The keyring changed: %s.", sentence, extra={"data": data})

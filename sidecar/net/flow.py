@@ -1,0 +1,110 @@
+"""The writing half of a connection: write, and wait while the peer does not read.
+
+A base for asyncio protocols, because the event loop tells a *protocol* when its transport's buffer
+is full. Used by the connections of both sides and by tunnels.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from sidecar.errors import SidecarError
+
+NEVER: Final = float("inf")
+
+
+class Carrier(Protocol):
+    """What a tunnel does for the two connections at its ends."""
+
+    def carry(self, sender: "Flow", data: bytes) -> None:
+        """Bytes came from ``sender``."""
+
+    def half_close(self, sender: "Flow") -> bool:
+        """``sender`` will send no more; whether its connection stays open for writing."""
+
+    def lose(self, sender: "Flow") -> None:
+        """``sender`` is gone."""
+
+    def relieve(self, receiver: "Flow") -> None:
+        """``receiver`` has room again."""
+
+
+class Flow(asyncio.Protocol):
+    """A protocol that knows its transport, and whose peer can be waited for.
+
+    A peer that takes nothing for ``stall_s`` seconds (0 = any time) is overdue; whoever sweeps the
+    connections asks :meth:`is_write_overdue`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, stall_s: float) -> None:
+        self.loop = loop
+        self.transport: asyncio.Transport | None = None
+        self.tunnel: Carrier | None = None
+        self._stall_s = stall_s or NEVER
+        self._write_deadline = NEVER
+        self._waiting_bytes = 0
+        self._drained: asyncio.Future[None] | None = None
+        self._lost: SidecarError | None = None
+        self._is_paused = False
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport; does nothing once the connection is gone."""
+        if data and self.transport is not None:
+            self.transport.write(data)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the peer reads slower than we write."""
+        return self._drained is not None
+
+    async def drain(self) -> None:
+        """Wait until the peer has read enough. Raises the connection's end if that comes first."""
+        if self._lost is not None:
+            raise self._lost
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
+    def pause_writing(self) -> None:
+        if self._drained is None and self.transport is not None:
+            self._drained = self.loop.create_future()
+            self._waiting_bytes = self.transport.get_write_buffer_size()
+            self._write_deadline = self.loop.time() + self._stall_s
+
+    def resume_writing(self) -> None:
+        self._write_deadline = NEVER
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+        if self.tunnel is not None:
+            self.tunnel.relieve(self)
+
+    def is_write_overdue(self, now: float) -> bool:
+        """Whether the peer took not one byte for too long; ``now`` is loop time in seconds."""
+        if now < self._write_deadline or self.transport is None:
+            return False
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < self._waiting_bytes:
+            self._waiting_bytes = waiting
+            self._write_deadline = now + self._stall_s
+            return False
+        return True
+
+    def give_up_writing(self, error: SidecarError) -> None:
+        """The connection is gone: whoever waits to write gets ``error``."""
+        self._lost = error
+        self._write_deadline = NEVER
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_exception(error)
+            drained.exception()  # looked at, since perhaps nobody waits
+
+    def pause_reading(self) -> None:
+        """Stop taking bytes from the peer: whoever reads them here is slower."""
+        if not self._is_paused and self.transport is not None and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes from the peer again."""
+        if self._is_paused and self.transport is not None and not self.transport.is_closing():
+            self._is_paused = False
+            self.transport.resume_reading()

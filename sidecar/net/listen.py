@@ -1,0 +1,88 @@
+"""Listening sockets from address texts.
+
+Opens them before anything else starts, so that a port in use is one clear line and not a failure
+half-way. Used by ``app.lifecycle`` for the inbound and the admin port.
+"""
+
+import errno
+import os
+import re
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from sidecar.errors import ConfigError
+
+BACKLOG: Final = 4096
+
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\[\]:]*)):([0-9]{1,5})")
+
+
+def open_listener(address: str) -> socket.socket:
+    """A listening socket for ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:/PATH``.
+
+    ``[::]`` listens on IPv6 and IPv4. Raises :class:`ConfigError` with one line that says what to
+    do.
+    """
+    if address.startswith("unix:"):
+        return _open_unix(address.removeprefix("unix:"))
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ConfigError(f"{address}: expected HOST:PORT, [HOST]:PORT or unix:/PATH")
+    host = match[1] or match[2] or "0.0.0.0"
+    port = int(match[3])
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, OverflowError):
+        raise ConfigError(f"{address}: {host!r} is no address of this machine") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        listener.bind(name)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"{address}: {_explain(error)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _open_unix(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_dead_socket(path)
+        listener.bind(path)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"unix:{path}: {_explain(error)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _remove_dead_socket(path: str) -> None:
+    """Remove the socket file of a process that is gone; a living one keeps its address."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                Path(path).unlink()
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the address is in use; stop what listens there or choose another port"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "not permitted; choose a port above 1023 or a directory that is writable"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have that address"
+    return f"cannot listen: {os.strerror(error.errno or 0)}"

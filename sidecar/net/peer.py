@@ -1,0 +1,30 @@
+"""Who is at the other end of a connection.
+
+Used by ``proxy.connection`` for the forwarding fields and by ``admin.routes`` for what only this
+machine may ask.
+"""
+
+import asyncio
+import ipaddress
+
+
+def peer_address(transport: asyncio.BaseTransport) -> bytes:
+    """The peer's IP address as text; ``unix`` for a unix socket.
+
+    An IPv4 address that came through an IPv6 socket (RFC 4291, section 2.5.5.2) is written as IPv4.
+    """
+    name = transport.get_extra_info("peername")
+    if not isinstance(name, tuple) or not name:
+        return b"unix"
+    host = str(name[0])
+    if host.startswith("::ffff:"):
+        host = host.removeprefix("::ffff:")
+    return host.partition("%")[0].encode("ascii", "replace")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address text is of this machine's loopback."""
+    try:
+        return ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,158 @@
+"""A request's way through the sidecar, on one screen.
+
+framing -> extract -> verify -> permit -> strip -> identity -> forward -> strip -> record, with
+``rescue`` around it. Every stage is a function of ``proxy.stages`` or of a room below. Forwarding
+takes a :class:`~sidecar.tokens.permit.Permit`: what was not authorised cannot be forwarded.
+
+Called by ``proxy.connection`` for each request in turn.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sidecar.errors import ClientGone, OverLimit, SidecarError, UpstreamBrokeOff
+from sidecar.proxy.answers import write_answer
+from sidecar.proxy.exchange import Exchange
+from sidecar.proxy.record import Recorder
+from sidecar.proxy.rescue import InternalError, rescue
+from sidecar.proxy.settings import LimitSettings
+from sidecar.proxy.stages import (
+    is_repeatable,
+    read_body,
+    read_head,
+    relay_answer,
+    request_bytes,
+    send_body,
+    switch_protocols,
+    write_interim,
+)
+from sidecar.proxy.tunnels import Tunnels
+from sidecar.tokens.keyring import Keyring
+from sidecar.tokens.permit import Authorizer, Permit
+from sidecar.upstream.client import Upstream
+from sidecar.upstream.connection import UpstreamConnection
+from sidecar.wire.head import ResponseHead
+from sidecar.wire.headers import Filter
+from sidecar.wire.identity import Identity
+
+log = logging.getLogger("sidecar.proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAnswer:
+    """What the inbound port answers on the version paths."""
+
+    paths: frozenset[bytes]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Everything that a request passes on its way; wired by ``app.build``."""
+
+    service: str
+    limits: LimitSettings
+    version: VersionAnswer
+    authorizer: Authorizer
+    keyring: Callable[[], Keyring]
+    identity: Identity
+    fields: Filter
+    upstream: Upstream
+    tunnels: Tunnels
+    recorder: Recorder
+    tasks: asyncio.TaskGroup
+
+    async def serve(self, x: Exchange) -> None:
+        """Answer one request. Never raises but for a cancellation: the client is gone."""
+        self.recorder.begin()
+        try:
+            read_head(x, self.limits.headers)
+            self._admit(x)
+            if x.target.path in self.version.paths and x.head.method in ("GET", "HEAD"):
+                self._answer_version(x)
+                return
+            read_body(x, self.limits.body_bytes)
+            head, now = x.head, time.time()
+            permit = self.authorizer.permit(
+                head.method, x.target.path, head.values, self.keyring(), now
+            )
+            self.recorder.permitted(permit, now)
+            await self._forward(x, permit)
+        except SidecarError as error:
+            rescue(x, error, self.service)
+        except asyncio.CancelledError:
+            rescue(x, ClientGone(), self.service)
+            raise
+        except Exception as error:
+            log.exception("A fault of the proxy itself ended a request.")
+            rescue(x, InternalError(), self.service)
+            x.refused_by = error
+        finally:
+            self.recorder.end(x)
+
+    def _admit(self, x: Exchange) -> None:
+        limit = self.limits.in_flight
+        if limit and self.recorder.in_flight > limit:
+            raise OverLimit(f"More than {limit} requests are in flight.")
+
+    def _answer_version(self, x: Exchange) -> None:
+        fields = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
+        read_body(x, self.limits.body_bytes)
+        x.keep_alive = x.keep_alive and x.is_discardable
+        write_answer(x, 200, fields, self.version.body)
+
+    async def _forward(self, x: Exchange, permit: Permit) -> None:
+        x.permit = permit
+        x.connection.is_awaiting_upstream = True
+        status = self.authorizer.status(permit)
+        request = request_bytes(x, self.fields, self.identity, status)
+        try:
+            try:
+                await self._exchange(x, request, await self._connection(x))
+            except _StaleConnection:
+                await self._exchange(x, request, await self.upstream.acquire(must_be_fresh=True))
+        finally:
+            x.connection.is_awaiting_upstream = False
+
+    async def _connection(self, x: Exchange) -> UpstreamConnection:
+        must_be_fresh = not is_repeatable(x)
+        idle = self.upstream.take_idle(must_be_fresh=must_be_fresh)
+        return idle or await self.upstream.acquire(must_be_fresh=must_be_fresh)
+
+    async def _exchange(self, x: Exchange, request: bytes, upstream: UpstreamConnection) -> None:
+        sender: asyncio.Task[None] | None = None
+        sent = time.monotonic()
+        try:
+            upstream.send(request, x.head.method, self.upstream.response_deadline())
+            if not x.body.has_ended:
+                sender = self.tasks.create_task(send_body(x, upstream))
+            elif x.body_length:
+                await send_body(x, upstream)
+            head = await self._final_head(x, upstream)
+            x.upstream_s = time.monotonic() - sent
+            if head.status == 101:
+                await self.tunnels.run(x, upstream, switch_protocols(x, head))
+            else:
+                await relay_answer(x, upstream, head)
+        finally:
+            if sender is not None and not sender.done():
+                sender.cancel()
+                upstream.is_reusable = False
+            self.upstream.give_back(upstream)
+
+    async def _final_head(self, x: Exchange, upstream: UpstreamConnection) -> ResponseHead:
+        try:
+            while (head := await upstream.next_head()).status < 200 and head.status != 101:
+                write_interim(x, head)
+        except UpstreamBrokeOff:
+            if upstream.was_used and not upstream.has_answered and is_repeatable(x):
+                raise _StaleConnection from None
+            raise
+        return head
+
+
+class _StaleConnection(Exception):
+    """The application had closed the connection before the request reached it: send it again."""

@@ -1,0 +1,64 @@
+"""What the data plane can be told: limits, time-outs, version paths, access log, shutdown."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sidecar.setting import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Upper bounds; 0 = no bound where that is allowed."""
+
+    header_bytes: Annotated[
+        int, Setting("bytes of a request head", "size", minimum=1024, maximum=1048576)
+    ] = 16384
+    headers: Annotated[int, Setting("fields in a request head", minimum=8, maximum=10000)] = 100
+    body_bytes: Annotated[int, Setting("bytes of a request body; 0 = any", "size", minimum=0)] = 0
+    connections: Annotated[int, Setting("open client connections", minimum=1)] = 10000
+    in_flight: Annotated[int, Setting("requests at once; 0 = any", minimum=0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutSettings:
+    """How long a client may take."""
+
+    header_s: Annotated[float, Setting("for the whole request head", "duration", minimum=0)] = 10.0
+    idle_s: Annotated[float, Setting("between requests", "duration", minimum=0)] = 75.0
+    body_idle_s: Annotated[
+        float, Setting("without progress of a body, either way", "duration", minimum=0)
+    ] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownSettings:
+    """How the end goes."""
+
+    drain_s: Annotated[
+        float, Setting("new connections are still served for this long", "duration", minimum=0)
+    ] = 5.0
+    grace_s: Annotated[
+        float, Setting("then requests in flight may finish for this long", "duration", minimum=0)
+    ] = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSettings:
+    """The service's version on the inbound port."""
+
+    paths: Annotated[
+        tuple[str, ...], Setting("GET paths that answer the version; empty = off", "url_path")
+    ] = ("/version",)
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSettings:
+    """How long an upgraded connection (WebSocket and others) lives."""
+
+    end: Annotated[
+        str,
+        Setting(
+            "what ends a tunnel besides its peers and its key's removal: expiry = of its token",
+            choices=("expiry", "never"),
+        ),
+    ] = "expiry"

@@ -1,0 +1,201 @@
+"""The stages of a request's way, one function each; ``proxy.pipeline`` puts them in order.
+
+Every stage takes the exchange and what it needs beside it, and either fills in what it found or
+raises the error that ends the exchange.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.errors import SidecarError, UpstreamError, UpstreamMalformed
+from sidecar.net.stream import Stream
+from sidecar.proxy.answers import connection_line, date_line
+from sidecar.proxy.exchange import Exchange
+from sidecar.upstream.connection import UpstreamConnection
+from sidecar.wire.body import chunk, last_chunk
+from sidecar.wire.framing import CHUNKED, read_target, request_length
+from sidecar.wire.head import RequestHead, ResponseHead, field_lines, parse_request_head
+from sidecar.wire.headers import (
+    Filter,
+    announced_trailers,
+    forwarding_lines,
+    is_upgrade,
+    request_id_of,
+    response_lines,
+    wants_keep_alive,
+    wants_trailers,
+)
+from sidecar.wire.identity import Identity
+
+# RFC 9110, section 9.2.2.
+_IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+# Protocols that are HTTP again: a tunnel of them would carry requests that nobody verified.
+_NEVER_TUNNELLED: Final = (b"h2", b"http/", b"tls/")
+
+#: Up to this size copying bytes together costs less than another system call.
+MAX_JOINED_BYTES: Final = 32 * 1024
+
+
+def read_head(x: Exchange, max_fields: int) -> None:
+    """The head's meaning: method, target, length, all of it unambiguous or refused."""
+    x.request_id = b"%032x" % random.getrandbits(128)
+    if x.error is not None:
+        raise x.error
+    x.head = head = parse_request_head(x.raw_head, max_fields)
+    if b"x-request-id" in head.last:
+        x.request_id = request_id_of(head) or x.request_id
+    x.target = read_target(head)
+    x.body_length = request_length(head)
+    x.keep_alive = wants_keep_alive(head)
+
+
+def read_body(x: Exchange, max_bytes: int) -> None:
+    """Begin to receive the body, if the head announced one."""
+    if x.body_length:
+        x.body = x.connection.begin_body(x.body_length, max_bytes)
+        if x.body.is_failed:
+            x.body.take()
+
+
+def is_upgrade_request(head: RequestHead) -> bool:
+    """Whether to offer the application another protocol on this connection."""
+    return is_upgrade(head) and not any(
+        protocol.startswith(_NEVER_TUNNELLED) for protocol in head.members(b"upgrade")
+    )
+
+
+def is_repeatable(x: Exchange) -> bool:
+    """Whether the request may be sent a second time if the first met a closed connection."""
+    return x.head.method in _IDEMPOTENT and not x.body.was_read
+
+
+def request_bytes(x: Exchange, fields: Filter, identity: Identity, status: str | None) -> bytes:
+    """The head that the application gets, in canonical form.
+
+    ``fields`` says which of the client's fields travel on; ``status`` what enforce would have said.
+    """
+    head = x.head
+    travelling = field_lines(fields.travelling(head))
+    token = x.permit.token if x.permit is not None else None
+    lines = forwarding_lines(head, x.connection.peer, x.request_id)
+    who = identity.lines(token.claims if token is not None else None, status)
+    return b"%b %b HTTP/1.1\r\n%b%b%b%b\r\n" % (
+        head.method.encode("ascii"),
+        x.target.forwarded,
+        travelling,
+        lines,
+        who,
+        _framing_lines(x),
+    )
+
+
+def _framing_lines(x: Exchange) -> bytes:
+    lines = b""
+    if x.body_length == CHUNKED:
+        lines += b"Transfer-Encoding: chunked\r\n"
+    if is_upgrade_request(x.head):
+        protocols = b", ".join(x.head.values(b"upgrade"))
+        lines += b"Connection: upgrade\r\nUpgrade: %b\r\n" % protocols
+    if wants_trailers(x.head):
+        lines += b"TE: trailers\r\n"
+    return lines
+
+
+async def send_body(x: Exchange, upstream: UpstreamConnection) -> None:
+    """Pass the request body on as it comes.
+
+    Ends quietly when the application stops listening: its answer, or the lack of one, says what
+    there is to say. A body that the client breaks off or malforms ends the whole exchange.
+    """
+    is_chunked = x.body_length == CHUNKED
+    try:
+        while data := await x.body.read():
+            upstream.write(chunk(data) if is_chunked else data)
+            if upstream.is_stalled:
+                await upstream.drain()
+    except UpstreamError:
+        return
+    except SidecarError as error:
+        upstream.fail(error)
+        return
+    if is_chunked:
+        upstream.write(last_chunk(announced_trailers(x.head, x.body.trailers)))
+
+
+def write_interim(x: Exchange, head: ResponseHead) -> None:
+    """Pass an interim answer (1xx) on; HTTP/1.0 has none (RFC 9110, section 15.2)."""
+    if x.head.minor == 1:
+        x.connection.write(response_lines(head, trailers=False) + b"\r\n")
+
+
+async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: ResponseHead) -> None:
+    """Write the application's answer to the client as it comes, each byte of the body as it is.
+
+    Raises what broke the answer off; the caller then cuts the connection.
+    """
+    body = upstream.body
+    is_chunked = _needs_length(x, head) and x.head.minor == 1
+    if _needs_length(x, head) and not is_chunked:
+        x.keep_alive = False  # an HTTP/1.0 client learns the end from the connection's
+    trailers = is_chunked and wants_trailers(x.head)
+    start = _answer_head(x, head, is_chunked=is_chunked, trailers=trailers)
+    data = body.take()
+    x.status = head.status
+    await _write_body(x, body, start, data, is_chunked=is_chunked, trailers=trailers)
+
+
+async def _write_body(
+    x: Exchange, body: Stream, start: bytes, data: bytes, *, is_chunked: bool, trailers: bool
+) -> None:
+    """Write ``start`` and the body, of which ``data`` is here already.
+
+    Small pieces are joined: each write is a system call and a segment of its own.
+    """
+    client = x.connection
+    while True:
+        x.bytes_out += len(data)
+        if is_chunked:
+            data = chunk(data) if data else b""
+            if body.is_exhausted:
+                data += last_chunk(body.trailers if trailers else ())
+        if len(data) > MAX_JOINED_BYTES:
+            client.write(start)
+            client.write(data)
+        else:
+            client.write(start + data)
+        if body.is_exhausted:
+            return
+        if client.is_stalled:
+            await client.drain()
+        start = b""
+        data = await body.read()
+
+
+def _needs_length(x: Exchange, head: ResponseHead) -> bool:
+    """Whether the answer has a body whose end the client cannot tell from the fields."""
+    is_bodyless = x.head.method == "HEAD" or head.status in (204, 304)
+    return not is_bodyless and b"content-length" not in head.last
+
+
+def _answer_head(x: Exchange, head: ResponseHead, *, is_chunked: bool, trailers: bool) -> bytes:
+    start = response_lines(head, trailers=trailers)
+    if b"date" not in head.last:
+        start += date_line()  # RFC 9110, section 6.6.1
+    if is_chunked:
+        start += b"Transfer-Encoding: chunked\r\n"
+    return start + connection_line(x) + b"\r\n"
+
+
+def switch_protocols(x: Exchange, head: ResponseHead) -> bytes:
+    """The head of a 101 answer to the client, the protocol included.
+
+    Raises :class:`UpstreamMalformed` when nobody asked for another protocol.
+    """
+    if b"upgrade" not in head.last or not is_upgrade_request(x.head):
+        raise UpstreamMalformed("The application switched protocols without being asked.")
+    protocols: Sequence[bytes] = head.values(b"upgrade")
+    return response_lines(head, trailers=False) + (
+        b"Connection: upgrade\r\nUpgrade: %b\r\n\r\n" % b", ".join(protocols)
+    )

@@ -1,0 +1,169 @@
+"""The ledger: what this replica saw of each key in real traffic.
+
+It counts and remembers extremes; it judges nothing (``verdict`` does) and keeps no token, only
+digests of live ones (``live``). The key ids in it come from tokens whose signature held, so only
+ids that were in the keyring at some time ever appear; they are never forgotten, since a key that
+left may come back. Called by the proxy for every token; read by the metrics and the keys report.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from sidecar.rotation.evidence import NOTHING_SEEN, Evidence
+from sidecar.rotation.live import LIVE_TOKENS_BOUND, LiveTokens
+from sidecar.rotation.moment import LAST_MOMENT
+
+#: The reason with which an older key's token is refused under an enforced switch.
+AFTER_SWITCH = "issued_after_switch"
+
+
+class SeenToken(Protocol):
+    """What the ledger uses of a verified token. Times are whole unix seconds."""
+
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def issued_at(self) -> int | None: ...
+    @property
+    def expires_at(self) -> int | None: ...
+
+
+class KeyUsage:
+    """One key's page of the ledger; only the ledger writes it. Times are unix seconds."""
+
+    __slots__ = (
+        "accepted_total",
+        "has_unbounded",
+        "key_id",
+        "last_refused_at",
+        "last_used_at",
+        "latest_expiry_at",
+        "live",
+        "newest_issued_at",
+        "refused_totals",
+    )
+
+    def __init__(self, key_id: str, live: LiveTokens) -> None:
+        self.key_id = key_id
+        self.accepted_total = 0
+        self.last_used_at: float | None = None
+        self.newest_issued_at: int | None = None
+        self.latest_expiry_at: int | None = None
+        self.has_unbounded = False  # a token without exp was accepted
+        self.refused_totals: dict[str, int] = {}  # reason -> tokens whose signature held
+        self.last_refused_at: float | None = None
+        self.live = live
+
+    def __repr__(self) -> str:
+        return f"<KeyUsage {self.key_id!r} accepted={self.accepted_total} {self.live!r}>"
+
+    def live_tokens(self, now: float) -> int:
+        """Distinct live tokens: exact up to the bound of ``live``, beyond it an estimate.
+
+        An estimate is never 0 while the token with the latest expiry is certainly alive.
+        """
+        return self.live.count(now) or int(self._is_any_alive(now))
+
+    def evidence(self, now: float) -> Evidence:
+        """The page as a value."""
+        return Evidence(
+            accepted_total=self.accepted_total,
+            last_used_at=self.last_used_at,
+            newest_issued_at=self.newest_issued_at,
+            latest_expiry_at=self.latest_expiry_at,
+            has_unbounded=self.has_unbounded,
+            live_tokens=self.live_tokens(now),
+            refused_total=sum(self.refused_totals.values()),
+            last_refused_at=self.last_refused_at,
+            refused_after_switch=self.refused_totals.get(AFTER_SWITCH, 0),
+        )
+
+    def enter(self, token: SeenToken, now: float) -> None:
+        """Enter a token that is not among the live ones that are known."""
+        issued_at, expires_at = _clamped(token.issued_at), _clamped(token.expires_at)
+        if issued_at is not None and (
+            self.newest_issued_at is None or issued_at > self.newest_issued_at
+        ):
+            self.newest_issued_at = issued_at
+        if expires_at is None:
+            self.has_unbounded = True
+        elif self.latest_expiry_at is None or expires_at > self.latest_expiry_at:
+            self.latest_expiry_at = expires_at
+        self.live.add(token.digest, expires_at, now)
+
+    def _is_any_alive(self, now: float) -> bool:
+        return self.has_unbounded or (
+            self.latest_expiry_at is not None and self.live.is_alive(self.latest_expiry_at, now)
+        )
+
+
+class Ledger:
+    """What was seen of every key since ``observing_since`` (unix seconds)."""
+
+    def __init__(
+        self, *, observing_since: float, leeway_s: float, live_bound: int = LIVE_TOKENS_BOUND
+    ) -> None:
+        self.observing_since = observing_since
+        self._leeway_s = leeway_s
+        self._live_bound = live_bound
+        self._pages: dict[str, KeyUsage] = {}
+        self._rejections: dict[tuple[str, str, bool], int] = {}
+
+    def accepted(self, token: SeenToken, now: float) -> None:
+        """A verified token was let in at ``now``. The hot path: a known token is nearly free."""
+        page = self._pages.get(token.key_id)
+        if page is None:
+            page = self.usage(token.key_id)
+        page.accepted_total += 1
+        last = page.last_used_at
+        if last is None or now > last:
+            page.last_used_at = now
+        if token.digest not in page.live.kept:
+            page.enter(token, now)
+
+    def rejected(
+        self, reason: str, generation: str, key_id: str | None, enforced: bool, now: float
+    ) -> None:
+        """A token was refused, or with ``enforced=False`` would have been.
+
+        ``reason`` and ``generation`` are words of the contract's closed sets. ``key_id`` and a
+        generation other than ``none`` are given only where the key's signature held.
+        """
+        entry = (reason, generation, enforced)
+        self._rejections[entry] = self._rejections.get(entry, 0) + 1
+        if key_id is not None:
+            page = self.usage(key_id)
+            page.refused_totals[reason] = page.refused_totals.get(reason, 0) + 1
+            page.last_refused_at = now
+
+    def usage(self, key_id: str) -> KeyUsage:
+        """The key's page, an empty one if nothing was seen. For key ids of the keyring only."""
+        page = self._pages.get(key_id)
+        if page is None:
+            live = LiveTokens(leeway_s=self._leeway_s, bound=self._live_bound)
+            page = self._pages[key_id] = KeyUsage(key_id, live)
+        return page
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Every key id that has a page, in the order in which they appeared."""
+        return tuple(self._pages)
+
+    @property
+    def rejections(self) -> Mapping[tuple[str, str, bool], int]:
+        """(reason, generation, enforced) -> refused tokens."""
+        return self._rejections
+
+    def evidence(self, key_ids: Iterable[str], now: float) -> dict[str, Evidence]:
+        """What was seen of each of these keys up to ``now``."""
+        return {
+            key_id: page.evidence(now) if (page := self._pages.get(key_id)) else NOTHING_SEEN
+            for key_id in key_ids
+        }
+
+
+def _clamped(moment: int | None) -> int | None:
+    """A signer may write a number that no clock shows; none may break a report or a metric."""
+    return moment if moment is None else min(max(moment, 0), LAST_MOMENT)

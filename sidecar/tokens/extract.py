@@ -1,0 +1,104 @@
+"""From the fields of a request to the text of its token.
+
+Every configured place is looked at, so that two tokens in one request are always noticed (RFC 6750,
+section 2: a client must not send more than one). It judges no token and knows no key.
+
+Called by ``permit`` for each request that needs a token.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sidecar.errors import TokenDuplicate, TokenMalformed
+from sidecar.tokens.settings import AuthSettings, PlaceSettings
+
+#: The values of a request's field, in order, by its lower-case name.
+FieldValues = Callable[[bytes], Sequence[bytes]]
+_Place = Callable[[FieldValues], bytes | None]
+
+_BLANKS: Final = b" \t"
+
+
+class TokenExtractor:
+    """Built once from ``auth.from``."""
+
+    __slots__ = ("_first", "_others")
+
+    def __init__(self, settings: AuthSettings) -> None:
+        places = [_build_place(place) for place in settings.places]
+        self._first = places[0]
+        self._others = places[1:]
+
+    def extract(self, values: FieldValues) -> bytes | None:
+        """The token's text, or ``None`` where no place holds one.
+
+        Raises :class:`TokenDuplicate` for two fields or cookies of one name and for different
+        tokens in different places, :class:`TokenMalformed` for a scheme that no token follows.
+        """
+        token = self._first(values)
+        for place in self._others:
+            found = place(values)
+            if token is None:
+                token = found
+            elif found is not None and found != token:
+                raise TokenDuplicate("Different tokens stand in different places.")
+        return token
+
+
+def _build_place(place: PlaceSettings) -> _Place:
+    scheme = place.scheme.lower().encode("ascii")
+    if place.header is not None:
+        return _header_place(place.header.lower().encode("ascii"), scheme)
+    if place.cookie is not None:
+        return _cookie_place(place.cookie.encode("ascii"), scheme)
+    raise ValueError("a place is a header or a cookie")
+
+
+def _header_place(name: bytes, scheme: bytes) -> _Place:
+    def read(values: FieldValues) -> bytes | None:
+        found = values(name)
+        if not found:
+            return None
+        if len(found) > 1:
+            raise TokenDuplicate("The field that carries the token is there more than once.")
+        value = found[0].strip(_BLANKS)
+        return _after_scheme(value, scheme, is_optional=False) if value else None
+
+    return read
+
+
+def _cookie_place(name: bytes, scheme: bytes) -> _Place:
+    def read(values: FieldValues) -> bytes | None:
+        found: bytes | None = None
+        for field in values(b"cookie"):
+            for pair in field.split(b";"):
+                key, mark, value = pair.partition(b"=")
+                if not mark or key.strip(_BLANKS) != name:
+                    continue
+                if found is not None:
+                    raise TokenDuplicate("The cookie that carries the token is there twice.")
+                found = value.strip(_BLANKS)
+        if not found:
+            return None
+        # RFC 6265, section 4.1.1: the quotes belong to the syntax of the cookie.
+        if len(found) > 1 and found[0] == found[-1] == ord('"'):
+            found = found[1:-1].strip(_BLANKS)
+        return _after_scheme(found, scheme, is_optional=True) if found else None
+
+    return read
+
+
+def _after_scheme(value: bytes, scheme: bytes, *, is_optional: bool) -> bytes | None:
+    """The token after the scheme; ``None`` where the value is of another scheme.
+
+    ``is_optional``: a value without a blank is the token itself, without any scheme.
+    """
+    if not scheme:
+        return value
+    word, _, rest = value.partition(b" ")
+    if word.lower() == scheme:
+        token = rest.strip(_BLANKS)
+        if not token:
+            raise TokenMalformed("No token follows the scheme.")
+        return token
+    return value if is_optional and word == value else None

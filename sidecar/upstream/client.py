@@ -1,0 +1,168 @@
+"""The way to the application: opens, lends and closes connections.
+
+``upstream.pool`` decides which; this room does it. Owned by ``app.build``; asked by
+``proxy.pipeline`` once for each request.
+"""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from sidecar.errors import Draining, UpstreamBusy, UpstreamRefused, UpstreamTimeout
+from sidecar.upstream.connection import UpstreamConnection
+from sidecar.upstream.pool import Pool
+from sidecar.upstream.settings import UpstreamSettings
+
+_URL: Final = re.compile(r"http://(?:\[([0-9A-Fa-f:.]+)\]|([^:/\[\]]+))(?::([0-9]+))?/?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the application listens: ``path`` for a unix socket, else ``host`` and ``port``."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
+
+
+def parse_address(url: str) -> Address:
+    """The address in ``http://HOST:PORT`` or ``unix:/PATH``; raises :class:`ValueError`."""
+    if url.startswith("unix:/"):
+        return Address(path=url.removeprefix("unix:"))
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise ValueError("expected http://HOST:PORT or unix:/PATH")
+    return Address(host=match[1] or match[2], port=int(match[3] or 80))
+
+
+class Upstream:
+    """The application, as something to send requests to."""
+
+    def __init__(self, settings: UpstreamSettings, loop: asyncio.AbstractEventLoop) -> None:
+        self.address = parse_address(settings.url)
+        self._connect_timeout_s = settings.connect_timeout_s
+        self._response_timeout_s = settings.response_timeout_s
+        self._loop = loop
+        self._pool: Pool[UpstreamConnection] = Pool(settings.max_connections)
+        self._open: set[UpstreamConnection] = set()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.address} {self._pool!r}>"
+
+    def response_deadline(self) -> float:
+        """When an answer to a request sent now is overdue, in loop time."""
+        if not self._response_timeout_s:
+            return float("inf")
+        return self._loop.time() + self._response_timeout_s
+
+    def take_idle(self, *, must_be_fresh: bool) -> UpstreamConnection | None:
+        """An idle connection at once, or ``None``."""
+        return self._pool.take(self._loop.time(), must_be_fresh=must_be_fresh)
+
+    async def acquire(self, *, must_be_fresh: bool) -> UpstreamConnection:
+        """A connection: an idle one, a new one, or the first that becomes free.
+
+        Raises :class:`UpstreamBusy`, :class:`UpstreamRefused` or :class:`UpstreamTimeout`.
+        """
+        while not self._is_closed:
+            connection = self.take_idle(must_be_fresh=must_be_fresh)
+            if connection is not None:
+                return connection
+            if not self._pool.has_room():
+                stale = self._pool.evict_oldest()
+                if stale is None:
+                    await self._wait_for_room()
+                    continue
+                self.discard(stale)
+            return await self._open_connection()
+        raise Draining("The sidecar is shutting down.")
+
+    async def _open_connection(self) -> UpstreamConnection:
+        connection = UpstreamConnection(self._loop, on_lost=self.discard)
+        self._pool.open_count += 1
+        self._open.add(connection)
+        try:
+            await self._connect(connection)
+        except BaseException:
+            self.discard(connection)
+            raise
+        return connection
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """The exchange is over: keep the connection if it can carry another, else close it."""
+        if connection.is_reusable and not self._is_closed:
+            self._pool.give_back(connection, self._loop.time())
+            self._wake_one()
+        else:
+            self.discard(connection)
+
+    def discard(self, connection: UpstreamConnection) -> None:
+        """Close a connection for good."""
+        if connection not in self._open:
+            return
+        self._open.discard(connection)
+        self._pool.forget(connection)
+        if connection.transport is not None:
+            connection.is_reusable = False
+            connection.transport.abort()
+        self._wake_one()
+
+    def sweep(self) -> None:
+        """Give up what is overdue and close what idled for too long; called again and again."""
+        now = self._loop.time()
+        for connection in self._pool.expired(now):
+            self.discard(connection)
+        for connection in list(self._open):
+            connection.check_deadline(now)
+
+    def close(self) -> None:
+        """Close every connection; nothing is lent from now on."""
+        self._is_closed = True
+        self._pool.drain()
+        for connection in list(self._open):
+            self.discard(connection)
+        while self._waiters:
+            self._wake_one()
+
+    async def _connect(self, connection: UpstreamConnection) -> None:
+        address = self.address
+        try:
+            async with asyncio.timeout(self._connect_timeout_s or None):
+                if address.path:
+                    await self._loop.create_unix_connection(lambda: connection, address.path)
+                else:
+                    await self._loop.create_connection(
+                        lambda: connection, address.host, address.port
+                    )
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"The application did not accept a connection within {self._connect_timeout_s:g} s."
+            ) from None
+        except OSError:
+            raise UpstreamRefused("The application does not accept connections.") from None
+
+    async def _wait_for_room(self) -> None:
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self._connect_timeout_s or None):
+                await waiter
+        except TimeoutError:
+            raise UpstreamBusy("All connections to the application are in use.") from None
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _wake_one(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,179 @@
+"""Settings that are each right and together wrong are refused, with the path to change."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sidecar.config.checks import find_contradictions
+from sidecar.config.settings import Settings
+from sidecar.keys.settings import KeySourceSettings
+from sidecar.tokens.settings import AuthSettings, ForwardSettings, PlaceSettings, RuleSettings
+from sidecar.upstream.settings import UpstreamSettings
+
+GOOD = Settings(keyring=(KeySourceSettings("/keys"),))
+
+
+def contradictions(**changes: Any) -> list[str]:
+    return find_contradictions(replace(GOOD, **changes))
+
+
+def auth_contradictions(**changes: Any) -> list[str]:
+    return contradictions(auth=AuthSettings(**changes))
+
+
+def test_the_defaults_with_a_keyring_contradict_nothing() -> None:
+    assert find_contradictions(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin"),
+    [
+        (("0.0.0.0:1", "0.0.0.0:1"), "0.0.0.0:2"),
+        (("0.0.0.0:1", "127.0.0.1:1"), "0.0.0.0:2"),
+        (("LOCALHOST:1", "localhost:1"), "0.0.0.0:2"),
+        (("0.0.0.0:1",), "0.0.0.0:1"),
+        (("127.0.0.1:1",), "0.0.0.0:1"),
+        (("[::]:1",), "0.0.0.0:1"),
+        (("[::]:1",), "[::1]:1"),
+        (("unix:/a",), "unix:/a"),
+    ],
+)
+def test_two_listeners_on_one_address_are_refused(listen: tuple[str, ...], admin: str) -> None:
+    (problem,) = contradictions(listen=listen, admin=admin)
+    assert "cannot be opened twice" in problem
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin"),
+    [
+        (("127.0.0.1:1",), "127.0.0.2:1"),
+        (("127.0.0.1:1", "[::1]:1"), "0.0.0.0:2"),
+        (("0.0.0.0:1", "[::1]:1"), "0.0.0.0:2"),
+        (("127.0.0.1:0",), "127.0.0.1:0"),
+        (("unix:/a", "unix:/b"), "0.0.0.0:2"),
+    ],
+)
+def test_listeners_that_do_not_meet_are_fine(listen: tuple[str, ...], admin: str) -> None:
+    assert contradictions(listen=listen, admin=admin) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "upstream"),
+    [
+        ("0.0.0.0:1", "http://127.0.0.1:1"),
+        ("0.0.0.0:1", "http://localhost:1"),
+        ("[::]:1", "http://[::1]:1"),
+        ("127.0.0.1:1", "http://localhost:1"),
+        ("10.0.0.5:1", "http://10.0.0.5:1"),
+        ("0.0.0.0:80", "http://localhost"),
+        ("unix:/a", "unix:/a"),
+    ],
+)
+def test_an_upstream_that_is_the_sidecar_itself_is_refused(listen: str, upstream: str) -> None:
+    (problem,) = contradictions(listen=(listen,), upstream=UpstreamSettings(url=upstream))
+    assert "every request would come back to it" in problem
+
+
+def test_the_admin_port_is_no_upstream_either() -> None:
+    (problem,) = contradictions(upstream=UpstreamSettings(url="http://127.0.0.1:15020"))
+    assert problem.startswith("upstream.url: http://127.0.0.1:15020 is this sidecar's own admin")
+
+
+@pytest.mark.parametrize(
+    "upstream", ["http://127.0.0.1:15007", "http://app:15006", "http://10.0.0.9:15006"]
+)
+def test_an_upstream_elsewhere_is_fine(upstream: str) -> None:
+    assert contradictions(upstream=UpstreamSettings(url=upstream)) == []
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_verifying_without_keys_is_refused(mode: str) -> None:
+    (problem,) = contradictions(keyring=(), auth=AuthSettings(mode=mode))
+    assert problem.startswith(f"auth.keyring: is needed while auth.mode is {mode}")
+
+
+def test_keys_are_not_needed_where_nothing_is_verified() -> None:
+    assert contradictions(keyring=(), auth=AuthSettings(mode="off")) == []
+
+
+def test_tokens_cannot_be_bounded_and_unbounded_at_once() -> None:
+    assert auth_contradictions(allow_unbounded=True) == []
+    problems = auth_contradictions(allow_unbounded=True, max_lifetime_s=60.0, require=("exp",))
+    assert [problem.partition(":")[0] for problem in problems] == ["auth.allow_unbounded"] * 2
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (PlaceSettings(header="Connection"), "belongs to one connection only"),
+        (PlaceSettings(header="Proxy-Authorization"), "belongs to one connection only"),
+        (PlaceSettings(header="cookie"), "write cookie: NAME"),
+        (PlaceSettings(header="X-Token"), "is listed before"),
+    ],
+)
+def test_a_place_that_can_hold_no_token_is_refused(place: PlaceSettings, says: str) -> None:
+    (problem,) = auth_contradictions(places=(PlaceSettings(header="x-token"), place))
+    assert problem.startswith("auth.from[1]")
+    assert says in problem
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "connection",
+        "TE",
+        "Host",
+        "Content-Length",
+        "X_Forwarded.For",
+        "X-Auth-Status",
+    ],
+)
+def test_a_claim_cannot_be_written_into_a_field_with_a_meaning(name: str) -> None:
+    (problem,) = auth_contradictions(forward=ForwardSettings(claims={"username": name}))
+    assert problem.startswith(f"auth.forward.claims.username: {name} has a meaning of its own")
+
+
+def test_two_claims_cannot_share_a_field_in_any_spelling() -> None:
+    claims = {"a": "X-Auth-User", "b": "x_auth_user"}
+    (problem,) = auth_contradictions(forward=ForwardSettings(claims=claims))
+    assert problem == "auth.forward.claims.b: x_auth_user already carries the claim a"
+
+
+def test_a_claim_cannot_be_written_where_a_token_is_looked_for() -> None:
+    (problem,) = auth_contradictions(
+        places=(PlaceSettings(header="X-Token"),),
+        forward=ForwardSettings(claims={"a": "x-token"}),
+    )
+    assert "is where a token is looked for" in problem
+
+
+def test_a_rule_behind_one_that_matches_everything_is_refused() -> None:
+    rules = (
+        RuleSettings(("/a", "/*"), methods=("GET",)),
+        RuleSettings(("/a", "/*")),
+        RuleSettings(("/internal/*",), access="deny"),
+    )
+    (problem,) = auth_contradictions(rules=rules)
+    assert problem == "auth.rules[2]: is never reached: auth.rules[1] matches every request"
+
+
+def test_a_rule_that_the_proxy_could_not_compile_is_refused_before_it_runs() -> None:
+    (problem,) = auth_contradictions(rules=(RuleSettings(("/a//b",)),))
+    assert problem.startswith("auth.rules[0].paths: ")
+
+
+@pytest.mark.parametrize("access", ["public", "deny"])
+def test_claims_of_a_rule_that_looks_at_no_token_are_refused(access: str) -> None:
+    rules = (RuleSettings(("/a",), access=access, claims={"role": "admin"}),)
+    (problem,) = auth_contradictions(rules=rules)
+    assert problem == f"auth.rules[0].claims: are not looked at where access is {access}"
+
+
+def test_a_check_is_left_out_where_a_setting_that_it_reads_could_not_be_read() -> None:
+    settings = replace(GOOD, keyring=())
+    assert find_contradictions(settings)
+    assert find_contradictions(settings, {"auth.keyring"}) == []
+    assert find_contradictions(settings, {"auth.mode"}) == []
+    assert find_contradictions(settings, {"auth.rules"}) != []
