@@ -1,7 +1,7 @@
 """The keyring of a command: read once, from the same settings that ``sidecar run`` would use.
 
-``--keyring`` says where, else SIDECAR_KEYRING or the configuration file. What cannot be used is said
-on stderr, as a warning; nothing is logged, watched or kept.
+``--keyring`` says where, else SIDECAR_KEYRING or the configuration file. What cannot be used is
+named on stderr, as a warning; nothing is logged, watched or kept.
 """
 
 from collections.abc import Callable

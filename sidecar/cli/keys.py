@@ -29,13 +29,10 @@ class _KeyId(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """An id becomes the name of two files, so it may hold nothing that a path could."""
-        if _KEY_ID.fullmatch(value):
-            return value
-        self.fail(
-            f"{value!r} is not an id of letters, digits, '.', '_' and '-', such as 2026-11",
-            param,
-            ctx,
-        )
+        if not _KEY_ID.fullmatch(value):
+            wanted = "an id of letters, digits, '.', '_' and '-', such as 2026-11"
+            self.fail(f"{value!r} is not {wanted}", param, ctx)
+        return value
 
 
 @command.command("generate")

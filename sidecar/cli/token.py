@@ -5,6 +5,7 @@ or bad, holds a token or a signature.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -139,7 +140,7 @@ def inspect(
     no usable key to judge it with.
     """
     settings, keyring = read_keyring(config, places)
-    text = _bare(sys.stdin.buffer.read(_MAX_INPUT_BYTES) if token == "-" else token.encode())
+    text = _bare(sys.stdin.buffer.read(_MAX_INPUT_BYTES) if token == "-" else os.fsencode(token))
     report = inspect_token(text, settings.auth, keyring, time.time() if moment is None else moment)
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -216,15 +217,13 @@ def _format(report: dict[str, Any]) -> str:
     """A line for each thing; what others wrote is JSON, so that no terminal obeys it."""
     if report["verified"]:
         first = f"verified by key {report['key']} ({report['generation']}, {report['algorithm']})"
-        shown = ("source", "issued_at", "not_before", "expires_at", "claims")
+        ours = ["source", "issued_at", "not_before", "expires_at"]
+        theirs = ["claims"]
     else:
         first = f"refused: {report['reason']}. {report['detail']}"
-        shown = ("key", "claimed_kid", "claimed_algorithm", "unverified_claims")
-    lines = [first]
-    for name in shown:
-        value = report.get(name)
-        if value is not None:
-            is_ours = name in {"source", "key", "issued_at", "not_before", "expires_at"}
-            text = value if is_ours else json.dumps(value)
-            lines.append(f"  {name.replace('_', ' '):<17}  {text}")
-    return "\n".join(lines)
+        ours = ["key"]
+        theirs = ["claimed_kid", "claimed_algorithm", "unverified_claims"]
+    known = {name: report[name] for name in ours if report[name] is not None}
+    known |= {name: json.dumps(report[name]) for name in theirs if name in report}
+    lines = (f"  {name.replace('_', ' '):<17}  {text}" for name, text in known.items())
+    return "\n".join([first, *lines])

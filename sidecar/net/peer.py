@@ -6,6 +6,12 @@ machine may ask.
 
 import asyncio
 import ipaddress
+import socket
+import struct
+from contextlib import suppress
+from typing import Final
+
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 
 def peer_address(transport: asyncio.BaseTransport) -> bytes:
@@ -20,6 +26,17 @@ def peer_address(transport: asyncio.BaseTransport) -> bytes:
     if host.startswith("::ffff:"):
         host = host.removeprefix("::ffff:")
     return host.partition("%")[0].encode("ascii", "replace")
+
+
+def reset_on_close(transport: asyncio.BaseTransport) -> None:
+    """Make the coming close a reset (SO_LINGER of 0 s).
+
+    A body that is delimited by the connection's end would look complete after an orderly close.
+    """
+    name = transport.get_extra_info("socket")
+    if name is not None:
+        with suppress(OSError):
+            name.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
 
 
 def is_loopback(address: str) -> bool:

@@ -110,11 +110,13 @@ class Stream:
     async def read(self) -> bytes:
         """The next bytes, as many as have come; ``b""`` at the end of the body."""
         while not self._pieces and not self.has_ended and self._error is None:
-            self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = asyncio.get_running_loop().create_future()
             try:
-                await self._waiter
+                await waiter
             finally:
-                self._waiter = None
+                # A reader that was cancelled must not take away the next one's waiter.
+                if self._waiter is waiter:
+                    self._waiter = None
         return self.take()
 
     def _wake(self) -> None:

@@ -21,7 +21,7 @@ from sidecar.errors import (
     RequestError,
 )
 from sidecar.net.flow import NEVER, Flow
-from sidecar.net.peer import peer_address
+from sidecar.net.peer import peer_address, reset_on_close
 from sidecar.net.stream import HIGH_WATER_BYTES, Stream
 from sidecar.proxy.exchange import MAX_DISCARDED_BYTES, Exchange
 from sidecar.proxy.pipeline import Pipeline
@@ -118,12 +118,12 @@ class ClientConnection(Flow):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._has_ended = True
-        if self.tunnel is not None:
-            self.tunnel.lose(self)
         self.give_up_writing(ClientGone())
         if self._body is not None:
             self._body.fail(ClientGone())
-        if self._task is not None:
+        if self.tunnel is not None:
+            self.tunnel.lose(self)
+        elif self._task is not None:
             self._task.cancel()
         self._server.farewell(self)
 
@@ -159,6 +159,12 @@ class ClientConnection(Flow):
             await self._server.pipeline.serve(exchange)
             if self._decoder is not None and exchange.keep_alive:
                 exchange.keep_alive = await self._discard_body()
+            if self.is_stalled:
+                await self.drain()  # a client that asks and never reads must not fill our memory
+            if self._buffer:
+                await asyncio.sleep(0)  # nor keep the event loop to itself
+        except ClientGone:
+            return False
         finally:
             self.exchange = None
         self._lingers = exchange.reason is not None or exchange.has_unread_body
@@ -326,6 +332,7 @@ class ClientConnection(Flow):
     def abort(self) -> None:
         """Cut the connection: the peer sees a reset, never a complete answer."""
         if self.transport is not None:
+            reset_on_close(self.transport)
             self.transport.abort()
 
     def _close(self, *, lingers: bool) -> None:

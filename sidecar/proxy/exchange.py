@@ -18,7 +18,7 @@ from sidecar.wire.head import RequestHead
 MAX_DISCARDED_BYTES: Final = 64 * 1024
 
 _NO_HEAD: Final = RequestHead("-", b"-", 1, b"")
-_NO_TARGET: Final = Target(b"-", b"-", None)
+_NO_TARGET: Final = Target(b"-", b"-")
 _NO_BODY: Final = empty_stream()
 
 

@@ -78,6 +78,8 @@ def request_bytes(x: Exchange, fields: Filter, identity: Identity, status: str |
     """
     head = x.head
     travelling = field_lines(fields.travelling(head))
+    if b"host" not in head.last:  # HTTP/1.0; the application is spoken to in HTTP/1.1
+        travelling = b"Host: %b\r\n%b" % (x.target.authority or b"localhost", travelling)
     token = x.permit.token if x.permit is not None else None
     lines = forwarding_lines(head, x.connection.peer, x.request_id)
     who = identity.lines(token.claims if token is not None else None, status)
@@ -136,6 +138,9 @@ async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: Response
     Raises what broke the answer off; the caller then cuts the connection.
     """
     body = upstream.body
+    if b"expect" in x.head.last and x.has_unread_body and not x.body.total_bytes:
+        # The client may now send the body or its next request, and nobody can tell which.
+        x.keep_alive = False
     is_chunked = _needs_length(x, head) and x.head.minor == 1
     if _needs_length(x, head) and not is_chunked:
         x.keep_alive = False  # an HTTP/1.0 client learns the end from the connection's
@@ -193,7 +198,7 @@ def switch_protocols(x: Exchange, head: ResponseHead) -> bytes:
 
     Raises :class:`UpstreamMalformed` when nobody asked for another protocol.
     """
-    if b"upgrade" not in head.last or not is_upgrade_request(x.head):
+    if b"upgrade" not in head.last or not is_upgrade_request(x.head) or x.has_unread_body:
         raise UpstreamMalformed("The application switched protocols without being asked.")
     protocols: Sequence[bytes] = head.values(b"upgrade")
     return response_lines(head, trailers=False) + (

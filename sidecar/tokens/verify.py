@@ -64,7 +64,7 @@ class Verifier:
         self._leeway_s = settings.leeway_s
         self._holds_switch = settings.switch == "enforce"
         self._claim_rules = ClaimRules(settings)
-        self._remembered = VerifiedTokens(cache_entries)
+        self.remembered = VerifiedTokens(cache_entries)
         # Headers of tokens whose signature held: an issuer's tokens share theirs.
         self._known_headers: dict[bytes, UnverifiedHeader] = {}
 
@@ -73,12 +73,12 @@ class Verifier:
         if len(token) > self._max_token_bytes:
             raise TokenTooLarge(f"The token is longer than {self._max_token_bytes} bytes.")
         digest = sha256(token).digest()
-        entry = self._remembered.get(digest)
+        entry = self.remembered.get(digest)
         if entry is not None:
             verified: VerifiedToken = entry.token
             if self._is_still_good(entry, verified, keyring, now):
                 return verified
-            self._remembered.drop(digest)
+            self.remembered.drop(digest)
         return self._verify_anew(token, digest, keyring, now)
 
     def _is_still_good(
@@ -164,7 +164,7 @@ class Verifier:
         begins = max(verified.issued_at or 0, verified.not_before or 0)
         ends = _FOREVER if verified.expires_at is None else verified.expires_at + self._leeway_s
         entry = Entry(verified, begins - self._leeway_s, ends, size_bytes)
-        self._remembered.put(digest, entry)
+        self.remembered.put(digest, entry)
 
 
 def _find_signer(parts: CompactToken, algorithm: str, candidates: tuple[Key, ...]) -> Key:

@@ -109,9 +109,7 @@ class Upstream:
             return
         self._open.discard(connection)
         self._pool.forget(connection)
-        if connection.transport is not None:
-            connection.is_reusable = False
-            connection.transport.abort()
+        connection.end()
         self._wake_one()
 
     def sweep(self) -> None:

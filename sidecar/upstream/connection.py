@@ -114,6 +114,16 @@ class UpstreamConnection(Flow):
         if self.transport is not None:
             self.transport.abort()
 
+    def end(self) -> None:
+        """Close the connection; at once if an exchange is under way, which cancels it."""
+        self.is_reusable = False
+        if self.transport is None:
+            return
+        if self.state in (State.HEAD, State.BODY):
+            self.transport.abort()
+        else:
+            self.transport.close()
+
     def take_early_bytes(self) -> bytes:
         """After a 101: what of the new protocol came together with the head."""
         early, self._buffer = self._buffer, b""

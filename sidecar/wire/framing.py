@@ -18,8 +18,9 @@ from sidecar.wire.head import Head, RequestHead, ResponseHead
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 
-# Content-Length = 1*DIGIT (RFC 9110, section 8.6); 15 digits are 909 TiB.
-_LENGTH: Final = re.compile(rb"[0-9]{1,15}")
+# Content-Length = 1*DIGIT (RFC 9110, section 8.6); 15 digits are 909 TiB. A leading zero is allowed
+# there, but some readers take it for octal.
+_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 
 # uri-host [ ":" port ] (RFC 9110, section 7.2): a name or IPv4 address, or an IP literal in
 # brackets. No userinfo, no list, no white space.
@@ -34,11 +35,13 @@ _CHUNKED_CODING: Final = b"chunked"
 
 
 class Target(NamedTuple):
-    """Where a request goes: what is forwarded, and the path and query that rules look at."""
+    """Where a request goes: what is forwarded, the path and query that rules look at, and the site
+    that an absolute target names."""
 
     forwarded: bytes
     path: bytes
-    query: bytes | None
+    query: bytes | None = None
+    authority: bytes | None = None
 
 
 def request_length(head: RequestHead) -> int:
@@ -95,7 +98,7 @@ def read_target(head: RequestHead) -> Target:
     if target.startswith(b"/"):
         return _split(target)
     if target == b"*" and head.method == "OPTIONS":
-        return Target(target, target, None)
+        return Target(target, target)
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         raise RequestError("The request target is neither a path nor an absolute URI.")
@@ -105,13 +108,13 @@ def read_target(head: RequestHead) -> Target:
     if host is not None and host.lower() != authority.lower():
         raise RequestError("The request target and the Host field name different sites.")
     if not rest:
-        return Target(b"*", b"*", None) if head.method == "OPTIONS" else Target(b"/", b"/", None)
-    return _split(rest if rest.startswith(b"/") else b"/" + rest)
+        rest = b"*" if head.method == "OPTIONS" else b"/"
+    return _split(rest if rest.startswith((b"/", b"*")) else b"/" + rest, authority)
 
 
-def _split(target: bytes) -> Target:
+def _split(target: bytes, authority: bytes | None = None) -> Target:
     path, mark, query = target.partition(b"?")
-    return Target(target, path, query if mark else None)
+    return Target(target, path, query if mark else None, authority)
 
 
 def _one_host(head: RequestHead) -> bytes | None:

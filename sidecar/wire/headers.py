@@ -13,11 +13,11 @@ from typing import Final
 
 from sidecar.wire.head import Field, Head, RequestHead, ResponseHead, field_lines
 
-#: Meant for the next hop only, whatever Connection says (RFC 9110, section 7.6.1; the last four by
+#: Meant for the next hop only, whatever Connection says (RFC 9110, section 7.6.1; the last row by
 #: long custom).
 HOP_BY_HOP: Final = frozenset(
     b"connection te transfer-encoding upgrade "
-    b"keep-alive proxy-connection proxy-authenticate proxy-authorization".split()
+    b"keep-alive proxy-connection proxy-authenticate proxy-authorization http2-settings".split()
 )
 
 #: What :func:`forwarding_lines` writes itself.

@@ -20,9 +20,13 @@ CLAIMS: Mapping[str, Any] = {"username": "bruce", "iat": int(NOW) - 60, "exp": i
 _CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
 
 
-@cache
 def private_key(algorithm: str, number: int = 0) -> Any:
     """The same key for the same arguments, made once."""
+    return _generate(algorithm, number)
+
+
+@cache
+def _generate(algorithm: str, number: int) -> Any:
     if algorithm in _CURVES:
         return ec.generate_private_key(_CURVES[algorithm])
     if algorithm in ("EdDSA", "Ed25519"):

@@ -1,0 +1,33 @@
+# The sidecar's image: the product and what it needs to run, nothing else.
+#
+#   docker build $(sidecar version stamp --format build-args) --tag sidecar .
+#   docker run --read-only --cap-drop=ALL sidecar run --upstream http://127.0.0.1:8000 ...
+
+FROM python:3.13-slim AS build
+WORKDIR /build
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY sidecar sidecar
+# The wheel is built with the pinned build tool; the environment gets neither that nor pip.
+RUN pip install --no-cache-dir --constraint constraints.txt setuptools \
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+    && python -m venv --without-pip /opt/sidecar \
+    && pip --python /opt/sidecar/bin/python install --no-cache-dir --only-binary=:all: \
+        --constraint constraints.txt dist/*.whl
+
+FROM python:3.13-slim
+# What runs has no use for an installer.
+RUN pip uninstall --yes --root-user-action=ignore pip
+COPY --from=build /opt/sidecar /opt/sidecar
+ENV PATH=/opt/sidecar/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# The version of the service that this image is part of; `sidecar version stamp` reads it from git.
+ARG VERSION_NAME="BAD VERSION"
+ARG VERSION_SHA="BAD VERSION"
+ENV VERSION_NAME=$VERSION_NAME \
+    VERSION_SHA=$VERSION_SHA
+USER 1337:1337
+EXPOSE 15006 15020
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["sidecar", "healthcheck"]
+ENTRYPOINT ["sidecar"]
+CMD ["run"]
