@@ -8,7 +8,7 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY sidecar sidecar
 # The wheel is built with the pinned build tool; the environment gets neither that nor pip.
-RUN pip install --no-cache-dir --constraint constraints.txt setuptools \
+RUN pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt setuptools \
     && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m venv --without-pip /opt/sidecar \
     && pip --python /opt/sidecar/bin/python install --no-cache-dir --only-binary=:all: \
@@ -16,7 +16,7 @@ RUN pip install --no-cache-dir --constraint constraints.txt setuptools \
 
 FROM python:3.13-slim
 # What runs has no use for an installer.
-RUN pip uninstall --yes --root-user-action=ignore pip
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip*
 COPY --from=build /opt/sidecar /opt/sidecar
 ENV PATH=/opt/sidecar/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -74,7 +74,9 @@ def build_app(
     ledger = Ledger(observing_since=time.time(), leeway_s=auth.leeway_s)
     traffic = Traffic()
     upstream = Upstream(settings.upstream, loop)
-    tunnels = Tunnels(settings.tunnel, auth.leeway_s, loop)
+    tunnels = Tunnels(
+        settings.tunnel, loop, leeway_s=auth.leeway_s, enforces=auth.mode == "enforce"
+    )
     version = version_document(settings.service, stamp)
     pipeline = Pipeline(
         service=settings.service,

@@ -23,8 +23,11 @@ def parse_since(content: bytes) -> float:
         text = content.decode("ascii").strip()
         if _DATE_TIME.fullmatch(text) is None:
             raise ValueError
-        return datetime.fromisoformat(text.upper()).timestamp()
+        moment = datetime.fromisoformat(text.upper()).timestamp()
+        if moment < 0:
+            raise ValueError
     except ValueError:
         raise KeyFileError(
             "does not hold one RFC 3339 time such as 2026-11-23T10:00:00Z; it is ignored"
         ) from None
+    return moment

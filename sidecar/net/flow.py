@@ -39,6 +39,7 @@ class Flow(asyncio.Protocol):
         self.loop = loop
         self.transport: asyncio.Transport | None = None
         self.tunnel: Carrier | None = None
+        self.has_ended = False  # the peer said that it sends no more
         self._stall_s = stall_s or NEVER
         self._write_deadline = NEVER
         self._waiting_bytes = 0

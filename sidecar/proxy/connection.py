@@ -61,13 +61,13 @@ class ClientConnection(Flow):
         self._task: asyncio.Task[None] | None = None
         self._buffer = b""
         self._scanned = 0
+        self._has_skipped = False
         self._waiter: asyncio.Future[None] | None = None
         self._read_deadline = NEVER
         self._read_error: RequestError | None = None
         self._decoder: Decoder | None = None
         self._body: Stream | None = None
         self._max_body_bytes = NEVER
-        self._has_ended = False
         self._is_discarding = False
         self._lingers = False
         self.is_awaiting_upstream = False
@@ -102,7 +102,7 @@ class ClientConnection(Flow):
     def eof_received(self) -> bool:
         if self.tunnel is not None:
             return self.tunnel.half_close(self)
-        self._has_ended = True
+        self.has_ended = True
         if self._body is not None:
             self._body.fail(ClientGone())
         if self._is_discarding or self._task is None:
@@ -117,7 +117,7 @@ class ClientConnection(Flow):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self._has_ended = True
+        self.has_ended = True
         self.give_up_writing(ClientGone())
         if self._body is not None:
             self._body.fail(ClientGone())
@@ -167,8 +167,8 @@ class ClientConnection(Flow):
             return False
         finally:
             self.exchange = None
-        self._lingers = exchange.reason is not None or exchange.has_unread_body
-        return exchange.keep_alive and self.transport is not None and self._lost is None
+        self._lingers = exchange.wanted_keep_alive or exchange.has_unread_body
+        return exchange.keep_alive and not self._is_discarding and self.transport is not None
 
     async def _next_head(self) -> bytes | None:
         """The bytes of the next request head; ``None`` when the client sends no more.
@@ -183,8 +183,9 @@ class ClientConnection(Flow):
                 self._read_deadline = NEVER
                 raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
                 self._scanned = 0
+                self._has_skipped = False
                 return raw
-            if self._has_ended:
+            if self.has_ended:
                 return None
             if self._read_error is not None:
                 raise self._read_error
@@ -203,23 +204,30 @@ class ClientConnection(Flow):
     def _find_head(self) -> int:
         """Where the head in the buffer ends, or -1; looks at each byte once."""
         buffer = self._buffer
-        while buffer.startswith(b"\r\n"):
-            # Empty lines before a request line are skipped (RFC 9112, section 2.2).
+        if buffer.startswith(b"\r\n"):
+            # An empty line before a request line is skipped (RFC 9112, section 2.2); one.
+            if self._has_skipped:
+                raise RequestError("There are empty lines instead of a request.")
+            self._has_skipped = True
             self._buffer = buffer = buffer[2:]
+            return self._find_head()
         end = buffer.find(END_OF_HEAD, max(self._scanned - 3, 0))
         limit = self._server.limits.header_bytes
         if end + 4 > limit or (end < 0 and len(buffer) >= limit):
             raise HeadersTooLarge(f"The request head is larger than {limit} bytes.")
         if end < 0:
-            if is_hopeless(buffer[max(self._scanned - 1, 0) :]):
+            if is_hopeless(buffer, max(self._scanned - 1, 0)):
                 raise RequestError("A line of the request head does not end in CRLF.")
             self._scanned = len(buffer)
         return end
 
     # --- the request body ---
 
-    def begin_body(self, length: int, max_bytes: int) -> Stream:
-        """The body that follows the head just read; ``max_bytes`` 0 = any."""
+    def begin_body(self, length: int, max_bytes: int, *, awaits_us: bool) -> Stream:
+        """The body that follows the head just read; ``max_bytes`` 0 = any.
+
+        ``awaits_us``: the client may hold it back until it is asked, and no clock runs till then.
+        """
         body = Stream(self._pause_body, self._resume_body)
         self._body = body
         if length > max_bytes > 0:
@@ -227,12 +235,18 @@ class ClientConnection(Flow):
             return body
         self._max_body_bytes = max_bytes or NEVER
         self._decoder = build_decoder(length)
-        self._read_deadline = self._deadline(self._server.timeouts.body_idle_s)
+        if not awaits_us:
+            self.await_body()
         data, self._buffer = self._buffer, b""
         if data:
             self._feed_body(data)
         self.resume_reading()
         return body
+
+    def await_body(self) -> None:
+        """From now on the client is held to the pace of ``timeouts.body_idle``."""
+        if self._decoder is not None:
+            self._read_deadline = self._deadline(self._server.timeouts.body_idle_s)
 
     def _feed_body(self, data: bytes) -> None:
         decoder, body = self._decoder, self._body
@@ -284,8 +298,7 @@ class ClientConnection(Flow):
         self.pause_reading()
 
     def _resume_body(self) -> None:
-        if self._decoder is not None:
-            self._read_deadline = self._deadline(self._server.timeouts.body_idle_s)
+        self.await_body()
         self.resume_reading()
 
     # --- tunnels, time-outs, the end ---
@@ -313,7 +326,7 @@ class ClientConnection(Flow):
             self._read_error = HeaderTimeout("The request head did not arrive in time.")
             self._wake()
         elif self._waiter is not None:
-            self._has_ended = True
+            self.has_ended = True
             self._wake()
         else:
             self.abort()
@@ -321,7 +334,7 @@ class ClientConnection(Flow):
     def close_if_idle(self) -> None:
         """Close a connection that waits for its next request."""
         if self.exchange is None and not self._buffer and self._waiter is not None:
-            self._has_ended = True
+            self.has_ended = True
             self._wake()
 
     def refuse(self, answer: bytes) -> None:
@@ -341,13 +354,15 @@ class ClientConnection(Flow):
         transport = self.transport
         if transport is None or transport.is_closing() or self.tunnel is not None:
             return
-        if lingers and not self._has_ended and transport.can_write_eof():
+        if lingers and not self.has_ended and transport.can_write_eof():
             self._is_discarding = True
             self._decoder = None
             self._read_deadline = self._deadline(LINGER_S)
             self.resume_reading()
             transport.write_eof()
         else:
+            # Whoever does not read the last answer is not waited for without end.
+            self._read_deadline = self._deadline(self._server.timeouts.body_idle_s or LINGER_S)
             transport.close()
 
     def _deadline(self, timeout_s: float) -> float:

@@ -35,7 +35,8 @@ class Client(Protocol):
     def write(self, data: bytes) -> None: ...
     async def drain(self) -> None: ...
     def abort(self) -> None: ...
-    def begin_body(self, length: int, max_bytes: int) -> Stream: ...
+    def begin_body(self, length: int, max_bytes: int, *, awaits_us: bool) -> Stream: ...
+    def await_body(self) -> None: ...
     def take_early_bytes(self) -> bytes: ...
     def as_flow(self) -> Flow: ...
 
@@ -65,6 +66,7 @@ class Exchange:
         "status",
         "target",
         "upstream_s",
+        "wanted_keep_alive",
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class Exchange:
         self.request_id = b""
         self.permit: Permit | None = None
         self.keep_alive = False
+        self.wanted_keep_alive = True
         self.status = 0
         self.reason: str | None = None
         self.refused_by: Exception | None = None
@@ -106,5 +109,9 @@ class Exchange:
             return False
         if not self.has_unread_body:
             return True
-        waits_for_us = b"expect" in self.head.last
-        return 0 <= self.body_length <= MAX_DISCARDED_BYTES and not waits_for_us
+        return 0 <= self.body_length <= MAX_DISCARDED_BYTES and not self.awaits_us
+
+    @property
+    def awaits_us(self) -> bool:
+        """Whether the client may hold its body back until it is asked (RFC 9110, 10.1.1)."""
+        return b"expect" in self.head.last

@@ -26,6 +26,7 @@ from sidecar.proxy.stages import (
     relay_answer,
     request_bytes,
     send_body,
+    send_whole_body,
     switch_protocols,
     write_interim,
 )
@@ -113,7 +114,7 @@ class Pipeline:
             try:
                 await self._exchange(x, request, await self._connection(x))
             except _StaleConnection:
-                await self._exchange(x, request, await self.upstream.acquire(must_be_fresh=True))
+                await self._exchange(x, request, await self.upstream.acquire_new())
         finally:
             x.connection.is_awaiting_upstream = False
 
@@ -128,9 +129,11 @@ class Pipeline:
         try:
             upstream.send(request, x.head.method, self.upstream.response_deadline())
             if not x.body.has_ended:
-                sender = self.tasks.create_task(send_body(x, upstream))
+                sender = self.tasks.create_task(
+                    send_body(x, upstream, self.fields, self.upstream.response_deadline)
+                )
             elif x.body_length:
-                await send_body(x, upstream)
+                send_whole_body(x, upstream, self.fields)
             head = await self._final_head(x, upstream)
             x.upstream_s = time.monotonic() - sent
             if head.status == 101:

@@ -48,7 +48,7 @@ def rescue(exchange: Exchange, error: SidecarError, realm: str) -> None:
     """Answer ``error``, or cut the connection if an answer has begun."""
     exchange.reason = error.reason
     exchange.refused_by = error
-    if exchange.status >= 200 or isinstance(error, ClientGone):
+    if exchange.status or isinstance(error, ClientGone):
         exchange.keep_alive = False
         exchange.connection.abort()
         return

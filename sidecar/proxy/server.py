@@ -49,6 +49,7 @@ class Server:
         self.tasks = tasks
         self._traffic = traffic
         self._connections: set[ClientConnection] = set()
+        self._refused: set[ClientConnection] = set()  # told so, and lingering for a moment
         self._listeners: list[asyncio.Server] = []
         self.is_draining = False
 
@@ -73,16 +74,20 @@ class Server:
     def welcome(self, connection: ClientConnection) -> bool:
         """Take a new connection in; ``False`` once it was told that there are too many."""
         self._connections.add(connection)
-        self._traffic.connections_open = len(self._connections)
-        if len(self._connections) <= self.limits.connections:
+        if self._traffic.connections_open < self.limits.connections:
+            self._traffic.connections_open += 1
             return True
+        self._refused.add(connection)
         connection.refuse(_FULL % (len(_FULL_BODY), _FULL_BODY))
         return False
 
     def farewell(self, connection: ClientConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
-        self._traffic.connections_open = len(self._connections)
+        if connection in self._refused:
+            self._refused.discard(connection)
+        else:
+            self._traffic.connections_open -= 1
 
     # --- called by the lifecycle ---
 

@@ -4,8 +4,9 @@ Every stage takes the exchange and what it needs beside it, and either fills in 
 raises the error that ends the exchange.
 """
 
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sidecar.errors import SidecarError, UpstreamError, UpstreamMalformed
@@ -15,10 +16,9 @@ from sidecar.proxy.exchange import Exchange
 from sidecar.upstream.connection import UpstreamConnection
 from sidecar.wire.body import chunk, last_chunk
 from sidecar.wire.framing import CHUNKED, read_target, request_length
-from sidecar.wire.head import RequestHead, ResponseHead, field_lines, parse_request_head
+from sidecar.wire.head import ResponseHead, field_lines, parse_request_head
 from sidecar.wire.headers import (
     Filter,
-    announced_trailers,
     forwarding_lines,
     is_upgrade,
     request_id_of,
@@ -27,6 +27,8 @@ from sidecar.wire.headers import (
     wants_trailers,
 )
 from sidecar.wire.identity import Identity
+
+log = logging.getLogger("sidecar.proxy")
 
 # RFC 9110, section 9.2.2.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -48,21 +50,28 @@ def read_head(x: Exchange, max_fields: int) -> None:
         x.request_id = request_id_of(head) or x.request_id
     x.target = read_target(head)
     x.body_length = request_length(head)
-    x.keep_alive = wants_keep_alive(head)
+    x.keep_alive = x.wanted_keep_alive = wants_keep_alive(head)
 
 
 def read_body(x: Exchange, max_bytes: int) -> None:
     """Begin to receive the body, if the head announced one."""
     if x.body_length:
-        x.body = x.connection.begin_body(x.body_length, max_bytes)
+        x.body = x.connection.begin_body(x.body_length, max_bytes, awaits_us=x.awaits_us)
         if x.body.is_failed:
             x.body.take()
 
 
-def is_upgrade_request(head: RequestHead) -> bool:
-    """Whether to offer the application another protocol on this connection."""
-    return is_upgrade(head) and not any(
-        protocol.startswith(_NEVER_TUNNELLED) for protocol in head.members(b"upgrade")
+def is_upgrade_request(x: Exchange) -> bool:
+    """Whether to offer the application another protocol on this connection.
+
+    Not with a body: it would have to end before the other protocol begins, and few get that right.
+    """
+    return (
+        is_upgrade(x.head)
+        and not x.body_length
+        and not any(
+            protocol.startswith(_NEVER_TUNNELLED) for protocol in x.head.members(b"upgrade")
+        )
     )
 
 
@@ -97,7 +106,7 @@ def _framing_lines(x: Exchange) -> bytes:
     lines = b""
     if x.body_length == CHUNKED:
         lines += b"Transfer-Encoding: chunked\r\n"
-    if is_upgrade_request(x.head):
+    if is_upgrade_request(x):
         protocols = b", ".join(x.head.values(b"upgrade"))
         lines += b"Connection: upgrade\r\nUpgrade: %b\r\n" % protocols
     if wants_trailers(x.head):
@@ -105,8 +114,21 @@ def _framing_lines(x: Exchange) -> bytes:
     return lines
 
 
-async def send_body(x: Exchange, upstream: UpstreamConnection) -> None:
-    """Pass the request body on as it comes.
+def send_whole_body(x: Exchange, upstream: UpstreamConnection, fields: Filter) -> None:
+    """Pass on a request body that is here in full, without waiting for anybody."""
+    data = x.body.take()
+    if x.body_length == CHUNKED:
+        upstream.write(chunk(data) if data else b"")
+        upstream.write(last_chunk(fields.travelling_trailers(x.head, x.body.trailers)))
+    else:
+        upstream.write(data)
+
+
+async def send_body(
+    x: Exchange, upstream: UpstreamConnection, fields: Filter, deadline: Callable[[], float]
+) -> None:
+    """Pass the request body on as it comes; ``deadline`` tells when an answer to a request that is
+    complete now would be overdue.
 
     Ends quietly when the application stops listening: its answer, or the lack of one, says what
     there is to say. A body that the client breaks off or malforms ends the whole exchange.
@@ -117,19 +139,25 @@ async def send_body(x: Exchange, upstream: UpstreamConnection) -> None:
             upstream.write(chunk(data) if is_chunked else data)
             if upstream.is_stalled:
                 await upstream.drain()
+            upstream.postpone(deadline())
     except UpstreamError:
         return
     except SidecarError as error:
         upstream.fail(error)
         return
+    except Exception:
+        log.exception("A fault of the proxy itself ended a request body.")
+        upstream.fail(SidecarError())
+        return
     if is_chunked:
-        upstream.write(last_chunk(announced_trailers(x.head, x.body.trailers)))
+        upstream.write(last_chunk(fields.travelling_trailers(x.head, x.body.trailers)))
 
 
 def write_interim(x: Exchange, head: ResponseHead) -> None:
     """Pass an interim answer (1xx) on; HTTP/1.0 has none (RFC 9110, section 15.2)."""
     if x.head.minor == 1:
         x.connection.write(response_lines(head, trailers=False) + b"\r\n")
+        x.connection.await_body()
 
 
 async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: ResponseHead) -> None:
@@ -138,9 +166,11 @@ async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: Response
     Raises what broke the answer off; the caller then cuts the connection.
     """
     body = upstream.body
-    if b"expect" in x.head.last and x.has_unread_body and not x.body.total_bytes:
+    if x.awaits_us and x.has_unread_body and not x.body.total_bytes:
         # The client may now send the body or its next request, and nobody can tell which.
         x.keep_alive = False
+    if x.has_unread_body and not x.is_discardable:
+        x.keep_alive = False  # the rest of the body is not worth reading (RFC 9112, section 9.6)
     is_chunked = _needs_length(x, head) and x.head.minor == 1
     if _needs_length(x, head) and not is_chunked:
         x.keep_alive = False  # an HTTP/1.0 client learns the end from the connection's
@@ -198,7 +228,8 @@ def switch_protocols(x: Exchange, head: ResponseHead) -> bytes:
 
     Raises :class:`UpstreamMalformed` when nobody asked for another protocol.
     """
-    if b"upgrade" not in head.last or not is_upgrade_request(x.head) or x.has_unread_body:
+    granted, asked = head.members(b"upgrade"), x.head.members(b"upgrade")
+    if not granted or not is_upgrade_request(x) or not set(granted) <= set(asked):
         raise UpstreamMalformed("The application switched protocols without being asked.")
     protocols: Sequence[bytes] = head.values(b"upgrade")
     return response_lines(head, trailers=False) + (

@@ -19,9 +19,16 @@ class Tunnels:
     """Every open tunnel with the permit that it was opened on."""
 
     def __init__(
-        self, settings: TunnelSettings, leeway_s: float, loop: asyncio.AbstractEventLoop
+        self,
+        settings: TunnelSettings,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        leeway_s: float,
+        enforces: bool,
     ) -> None:
+        """``enforces``: tokens are refused for real (``auth.mode: enforce``)."""
         self._settings = settings
+        self._enforces = enforces
         self._leeway_s = leeway_s
         self._loop = loop
         self._open: dict[Tunnel, Permit | None] = {}
@@ -39,10 +46,7 @@ class Tunnels:
         tunnel = Tunnel(client, upstream, self._loop)
         self._open[tunnel] = x.permit
         try:
-            if from_client:
-                tunnel.carry(client, from_client)
-            if from_upstream:
-                tunnel.carry(upstream, from_upstream)
+            tunnel.open(from_client, from_upstream)
             await tunnel.done
         finally:
             x.bytes_out += tunnel.bytes_to_client
@@ -51,7 +55,7 @@ class Tunnels:
 
     def sweep(self, keyring: Callable[[], Keyring], now: float) -> None:
         """Cut the tunnels whose permit no longer holds; ``now`` in unix seconds."""
-        if not self._open:
+        if not self._open or not self._enforces:
             return
         current = keyring()
         for tunnel, permit in list(self._open.items()):
@@ -65,7 +69,7 @@ class Tunnels:
 
     def _holds(self, permit: Permit, keyring: Keyring, now: float) -> bool:
         token = permit.token
-        if token is None or permit.refusal is not None:
+        if token is None:
             return True
         key = keyring.by_id.get(token.key_id)
         if key is None or key.thumbprint != token.key.thumbprint:

@@ -123,6 +123,11 @@ class Rules:
         self._young: dict[tuple[str, bytes], Rule] = {}
         self._old: dict[tuple[str, bytes], Rule] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many decisions are remembered."""
+        return len(self._young) + len(self._old)
+
     def match(self, method: str, path: bytes) -> Rule:
         """The rule that decides. ``path`` as it was sent, without the query.
 

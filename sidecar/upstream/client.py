@@ -75,14 +75,25 @@ class Upstream:
             connection = self.take_idle(must_be_fresh=must_be_fresh)
             if connection is not None:
                 return connection
-            if not self._pool.has_room():
-                stale = self._pool.evict_oldest()
-                if stale is None:
-                    await self._wait_for_room()
-                    continue
-                self.discard(stale)
-            return await self._open_connection()
+            if self._pool.has_room() or self._pool.has_idle():
+                return await self.acquire_new()
+            await self._wait_for_room()
         raise Draining("The sidecar is shutting down.")
+
+    async def acquire_new(self) -> UpstreamConnection:
+        """A connection that the application cannot have closed meanwhile: a new one.
+
+        Raises as :meth:`acquire` does.
+        """
+        while not self._pool.has_room() and not self._is_closed:
+            stale = self._pool.evict_oldest()
+            if stale is None:
+                await self._wait_for_room()
+            else:
+                self.discard(stale)
+        if self._is_closed:
+            raise Draining("The sidecar is shutting down.")
+        return await self._open_connection()
 
     async def _open_connection(self) -> UpstreamConnection:
         connection = UpstreamConnection(self._loop, on_lost=self.discard)
@@ -154,6 +165,10 @@ class Upstream:
                 await waiter
         except TimeoutError:
             raise UpstreamBusy("All connections to the application are in use.") from None
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._wake_one()  # the place that was ours is somebody else's now
+            raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)

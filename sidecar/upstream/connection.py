@@ -64,6 +64,7 @@ class UpstreamConnection(Flow):
         self._method = "GET"
         self._buffer = b""
         self._heads: deque[ResponseHead] = deque()
+        self._interim_count = 0
         self._head_waiter: asyncio.Future[None] | None = None
         self._error: SidecarError | None = None
         self._decoder: Decoder | None = None
@@ -80,8 +81,14 @@ class UpstreamConnection(Flow):
         self._method = method
         self.state = State.HEAD
         self.has_answered = self.is_reusable = False
+        self._interim_count = 0
         self.response_deadline = deadline
         self.write(head)
+
+    def postpone(self, deadline: float) -> None:
+        """The request is still being sent: its answer is awaited until a later ``deadline``."""
+        if self.state is State.HEAD:
+            self.response_deadline = deadline
 
     async def next_head(self) -> ResponseHead:
         """The next response head: interim ones (1xx) first, then the final one.
@@ -155,8 +162,9 @@ class UpstreamConnection(Flow):
             self.fail(UpstreamMalformed("The application sent more than its answer."))
 
     def eof_received(self) -> bool:
-        if self.state is State.TUNNEL and self.tunnel is not None:
-            return self.tunnel.half_close(self)
+        self.has_ended = True
+        if self.state is State.TUNNEL:
+            return self.tunnel is None or self.tunnel.half_close(self)
         if self.state is State.BODY and self._decoder is not None and self._decoder.end():
             self._end_body()
         return False
@@ -190,7 +198,8 @@ class UpstreamConnection(Flow):
                 self.response_deadline = NEVER
             elif head.status < 200:
                 self._buffer = rest
-                if len(self._heads) >= MAX_INTERIM:
+                self._interim_count += 1
+                if self._interim_count > MAX_INTERIM:
                     raise UpstreamMalformed("The application sends interim answers without end.")
             else:
                 self._begin_body(head, rest)

@@ -53,6 +53,10 @@ class Pool(Generic[C]):
         """Whether another connection may be opened."""
         return self.open_count < self._limit
 
+    def has_idle(self) -> bool:
+        """Whether a connection waits that could make room for another."""
+        return bool(self._idle)
+
     def give_back(self, connection: C, now: float) -> None:
         """A connection is idle again from ``now``."""
         connection.idle_since = now

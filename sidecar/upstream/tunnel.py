@@ -21,6 +21,17 @@ class Tunnel:
         self.bytes_to_client = 0
         client.tunnel = application.tunnel = self
 
+    def open(self, from_client: bytes, from_application: bytes) -> None:
+        """Carry what came before the tunnel was there, and catch up with ends that came then."""
+        self.carry(self._client, from_client)
+        self.carry(self._application, from_application)
+        for flow in (self._client, self._application):
+            flow.resume_reading()
+            if flow.transport is None:
+                self.lose(flow)
+            elif flow.has_ended:
+                self.half_close(flow)
+
     def carry(self, sender: Flow, data: bytes) -> None:
         receiver = self._other(sender)
         receiver.write(data)

@@ -24,15 +24,17 @@ _CHUNK_LINE: Final = re.compile(
 )
 _MAX_CHUNK_LINE: Final = 1024
 _MAX_TRAILER_BYTES: Final = 16384
+_MAX_TRAILERS: Final = 100
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
-# Fields that change framing, routing or authentication mean nothing after the body
-# (RFC 9110, section 6.5.1).
+# Fields that change framing, routing, authentication, the request or the payload mean nothing after
+# the body (RFC 9110, section 6.5.1).
 _NEVER_TRAILERS: Final = frozenset(
     b"transfer-encoding content-length host trailer te connection keep-alive upgrade expect "
-    b"proxy-connection authorization proxy-authorization proxy-authenticate cookie set-cookie "
-    b"content-encoding content-type content-range cache-control max-forwards "
+    b"proxy-connection authorization proxy-authorization proxy-authenticate www-authenticate "
+    b"cookie set-cookie content-encoding content-type content-range cache-control pragma range "
+    b"if-match if-none-match if-modified-since if-unmodified-since if-range max-forwards "
     b"forwarded via x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id".split()
 )
 
@@ -95,10 +97,11 @@ class CloseDecoder:
 class ChunkedDecoder:
     """A chunked body. Raises :class:`RequestError` where the coding is out of grammar."""
 
-    __slots__ = ("_buffer", "_left", "_step", "rest", "trailers")
+    __slots__ = ("_at", "_buffer", "_left", "_step", "rest", "trailers")
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._at = 0  # of the buffer, what was read already; cut off once a feed, not once a chunk
         self._left = 0
         self._step: Callable[[list[bytes]], bool] = self._read_line
         self.rest: bytes | None = None
@@ -109,62 +112,67 @@ class ChunkedDecoder:
         pieces: list[bytes] = []
         while self.rest is None and self._step(pieces):
             pass
+        self._buffer = self._buffer[self._at :]
+        self._at = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def end(self) -> bool:
         return self.rest is not None
 
     def _read_line(self, _: list[bytes]) -> bool:
-        line, mark, rest = self._buffer.partition(b"\r\n")
-        if len(line) > _MAX_CHUNK_LINE or (not mark and is_hopeless(line)):
-            raise RequestError("A chunk size line breaks the grammar of RFC 9112, section 7.1.")
-        if not mark:
+        buffer, at = self._buffer, self._at
+        end = buffer.find(b"\r\n", at, at + _MAX_CHUNK_LINE + 2)
+        if end < 0:
+            if len(buffer) - at > _MAX_CHUNK_LINE or is_hopeless(buffer, at):
+                raise RequestError("A chunk size line breaks the grammar of RFC 9112, section 7.1.")
             return False
-        match = _CHUNK_LINE.fullmatch(line)
+        match = _CHUNK_LINE.fullmatch(buffer, at, end)
         if match is None:
             raise RequestError("A chunk size line breaks the grammar of RFC 9112, section 7.1.")
-        self._buffer = rest
+        self._at = end + 2
         self._left = int(match[1], 16)
         self._step = self._read_data if self._left else self._read_trailers
         return True
 
     def _read_data(self, pieces: list[bytes]) -> bool:
-        data = self._buffer
+        data = self._buffer[self._at : self._at + self._left]
         if not data:
             return False
-        if len(data) < self._left:
-            self._left -= len(data)
-            self._buffer = b""
-            pieces.append(data)
+        pieces.append(data)
+        self._at += len(data)
+        self._left -= len(data)
+        if self._left:
             return False
-        pieces.append(data[: self._left])
-        self._buffer = data[self._left :]
         self._step = self._read_data_end
         return True
 
     def _read_data_end(self, _: list[bytes]) -> bool:
-        if len(self._buffer) < 2 and b"\r\n".startswith(self._buffer):
+        end = self._buffer[self._at : self._at + 2]
+        if end == b"\r\n":
+            self._at += 2
+            self._step = self._read_line
+            return True
+        if b"\r\n".startswith(end):
             return False
-        if not self._buffer.startswith(b"\r\n"):
-            raise RequestError("A chunk is longer than its size says.")
-        self._buffer = self._buffer[2:]
-        self._step = self._read_line
-        return True
+        raise RequestError("A chunk is longer than its size says.")
 
     def _read_trailers(self, _: list[bytes]) -> bool:
-        data = self._buffer
-        if data.startswith(b"\r\n"):
-            self.rest = data[2:]
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(b"\r\n", at):
+            self.rest = buffer[at + 2 :]
             return False
-        end = data.find(END_OF_HEAD)
-        if end > _MAX_TRAILER_BYTES or (end < 0 and len(data) > _MAX_TRAILER_BYTES):
+        end = buffer.find(END_OF_HEAD, at)
+        size = (len(buffer) if end < 0 else end + 4) - at
+        if size > _MAX_TRAILER_BYTES:
             raise RequestError("The trailer section is too large.")
         if end < 0:
-            if is_hopeless(data):
+            if is_hopeless(buffer, at):
                 raise RequestError("A trailer field line breaks the grammar of RFC 9112.")
             return False
-        self.trailers = parse_trailer_section(data[: end + 4])
-        self.rest = data[end + 4 :]
+        self.trailers = parse_trailer_section(buffer[at : end + 4])
+        if len(self.trailers) > _MAX_TRAILERS:
+            raise RequestError("There are too many trailer fields.")
+        self.rest = buffer[end + 4 :]
         return False
 
 

@@ -52,8 +52,18 @@ _METHOD_NAMES: Final = {
 
 
 #: One field line: its name in lower case, its name as it came, its value without white space
-#: around it.
-Field = tuple[bytes, bytes, bytes]
+#: around it, and the whole line in its canonical form.
+Field = tuple[bytes, bytes, bytes, bytes]
+
+# Most field lines of a connection were seen before, word for word (the idea behind HPACK's dynamic
+# table, RFC 7541): those are looked up instead of taken apart again. Short lines only, so many, and
+# none that may hold a secret (RFC 7541, section 7.1.3).
+_MAX_KNOWN_LINES: Final = 1024
+_MAX_KNOWN_LINE_BYTES: Final = 128
+_NEVER_KNOWN: Final = frozenset(
+    (b"authorization", b"proxy-authorization", b"cookie", b"set-cookie")
+)
+_known_lines: dict[bytes, Field] = {}
 
 
 class Head:
@@ -66,18 +76,14 @@ class Head:
 
     def __init__(self, minor: int, section: bytes) -> None:
         """``section`` are field lines that have passed the grammar; ``minor`` is of HTTP/1.x."""
-        fields: list[Field] = []
-        last: dict[bytes, bytes] = {}
+        known = _known_lines.get
         # Plain splitting is exact after the grammar, and costs half of a regular expression.
-        for line in section.split(b"\r\n")[:-1]:
-            name, _, value = line.partition(b":")
-            value = value.strip(b" \t")
-            key = name.lower()
-            fields.append((key, name, value))
-            last[key] = value
+        self.fields = fields = [
+            (len(line) < _MAX_KNOWN_LINE_BYTES and known(line)) or _field(line)
+            for line in section.split(b"\r\n")[:-1]
+        ]
+        self.last = last = {field[0]: field[2] for field in fields}
         self.minor = minor
-        self.fields = fields
-        self.last = last
         self._has_repeats = len(last) != len(fields)
 
     def values(self, key: bytes) -> Sequence[bytes]:
@@ -87,7 +93,7 @@ class Head:
             return ()
         if not self._has_repeats:
             return (value,)
-        return [value for name, _, value in self.fields if name == key]
+        return [field[2] for field in self.fields if field[0] == key]
 
     def members(self, key: bytes) -> list[bytes]:
         """The comma-separated members of a list field, in lower case (RFC 9110, section 5.6.1)."""
@@ -104,6 +110,17 @@ class Head:
     def has_repeated(self, key: bytes) -> bool:
         """Whether the field with this lower-case name stands there more than once."""
         return self._has_repeats and len(self.values(key)) > 1
+
+
+def _field(line: bytes) -> Field:
+    name, _, value = line.partition(b":")
+    value = value.strip(b" \t")
+    field = (name.lower(), name, value, b"%b: %b\r\n" % (name, value))
+    if len(line) < _MAX_KNOWN_LINE_BYTES and field[0] not in _NEVER_KNOWN:
+        if len(_known_lines) >= _MAX_KNOWN_LINES:
+            _known_lines.clear()
+        _known_lines[line] = field
+    return field
 
 
 class RequestHead(Head):
@@ -176,14 +193,15 @@ def parse_trailer_section(data: bytes) -> list[Field]:
     return Head(1, match[1]).fields
 
 
-def is_hopeless(partial: bytes | bytearray) -> bool:
+def is_hopeless(partial: bytes, start: int = 0) -> bool:
     """Whether a head that has not arrived in full can no longer become a good one.
 
-    Lets a bare LF or a TLS hello be refused at once instead of at the time-out.
+    Lets a bare LF or a TLS hello be refused at once instead of at the time-out. What lies before
+    ``start`` was looked at earlier, and is only looked back at.
     """
-    return _NEVER_IN_HEAD.search(partial) is not None
+    return _NEVER_IN_HEAD.search(partial, start) is not None
 
 
 def field_lines(fields: Iterable[Field]) -> bytes:
     """The fields in their canonical form, one ``name: value`` a line."""
-    return b"".join([b"%b: %b\r\n" % (name, value) for _, name, value in fields])
+    return b"".join([field[3] for field in fields])

@@ -24,11 +24,15 @@ HOP_BY_HOP: Final = frozenset(
 REWRITTEN: Final = frozenset((b"x-forwarded-for", b"x-request-id"))
 
 #: Fields that nobody may have dropped by naming them in Connection: they say where the message
-#: goes and where it ends.
-_NEVER_DROPPED: Final = frozenset((b"host", b"content-length", b"transfer-encoding"))
+#: goes and ends, what it is, who sent it, and how it came.
+_NEVER_DROPPED: Final = frozenset(
+    b"host content-length transfer-encoding content-type content-encoding authorization cookie "
+    b"x-forwarded-proto x-forwarded-host".split()
+)
 
 # Nearly every Connection field is one of these, and names no other field.
-_PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+_KEEP_ALIVE: Final = frozenset((b"keep-alive", b"Keep-Alive"))
+_PLAIN_CONNECTION: Final = _KEEP_ALIVE | {b"close", b"Close"}
 
 # What a request id may look like: visible ASCII, so that it is safe in logs and in a header field.
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -61,10 +65,20 @@ class Filter:
             return self.travelling(head)
         return [field for field in fields if field[0] not in named] if named else fields
 
+    def travelling_trailers(self, head: Head, trailers: list[Field]) -> list[Field]:
+        """Those trailers that the head's ``Trailer`` field announced (RFC 9110, section 6.6.2) and
+        that may travel on: a forged identity is none the better for coming last."""
+        names = head.members(b"trailer")
+        return [
+            field
+            for field in trailers
+            if field[0] in names and field[0] not in HOP_BY_HOP and not self._is_ours(field[0])
+        ]
+
     def _learn(self, head: Head) -> None:
         if len(self._verdicts) > _MAX_REMEMBERED:
             self._verdicts.clear()
-        for key, _, _ in head.fields:
+        for key, *_ in head.fields:
             self._verdicts[key] = key in HOP_BY_HOP or self._is_ours(key)
 
 
@@ -123,17 +137,11 @@ def wants_trailers(head: RequestHead) -> bool:
     )
 
 
-def announced_trailers(head: Head, trailers: list[Field]) -> list[Field]:
-    """Those trailers that the head's ``Trailer`` field announced (RFC 9110, section 6.6.2)."""
-    names = head.members(b"trailer")
-    return [field for field in trailers if field[0] in names]
-
-
 def wants_keep_alive(head: Head) -> bool:
     """Whether the connection stays open after this message (RFC 9112, section 9.3)."""
     value = head.last.get(b"connection")
-    if value is None:
-        return head.minor == 1
+    if value is None or (value in _KEEP_ALIVE and not head.has_repeated(b"connection")):
+        return head.minor == 1 or value is not None
     options = head.members(b"connection")
     return b"close" not in options and (head.minor == 1 or b"keep-alive" in options)
 
@@ -145,6 +153,8 @@ def response_lines(head: ResponseHead, *, trailers: bool) -> bytes:
     """
     fields = _response_filter.travelling(head)
     lines = b"HTTP/1.1 %d %b\r\n%b" % (head.status, head.reason, field_lines(fields))
+    if head.status == 426 and b"upgrade" in head.last:  # RFC 9110, section 15.5.22
+        lines += b"Upgrade: %b\r\n" % b", ".join(head.values(b"upgrade"))
     if trailers and b"trailer" in head.last:
         lines += b"Trailer: %b\r\n" % b", ".join(head.values(b"trailer"))
     return lines

@@ -22,14 +22,15 @@ _CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521
 
 def private_key(algorithm: str, number: int = 0) -> Any:
     """The same key for the same arguments, made once."""
-    return _generate(algorithm, number)
+    is_rsa = algorithm[:2] in ("RS", "PS")
+    return _generate("RSA" if is_rsa else algorithm.replace("EdDSA", "Ed25519"), number)
 
 
 @cache
 def _generate(algorithm: str, number: int) -> Any:
     if algorithm in _CURVES:
         return ec.generate_private_key(_CURVES[algorithm])
-    if algorithm in ("EdDSA", "Ed25519"):
+    if algorithm == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm == "Ed448":
         return ed448.Ed448PrivateKey.generate()

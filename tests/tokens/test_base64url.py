@@ -26,7 +26,19 @@ def test_whatever_is_accepted_is_the_one_spelling_of_its_value(text: bytes) -> N
 
 @pytest.mark.parametrize(
     "text",
-    [b"YQ==", b"YQ=", b"YR", b"YWJ", b"Y", b"+w", b"/w", b"YW Jj", b"YWJj\n", b"YW.Jj", b"\xff\xff"],
+    [
+        b"YQ==",
+        b"YQ=",
+        b"YR",
+        b"YWJ",
+        b"Y",
+        b"+w",
+        b"/w",
+        b"YW Jj",
+        b"YWJj\n",
+        b"YW.Jj",
+        b"\xff\xff",
+    ],
 )
 def test_any_other_spelling_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):

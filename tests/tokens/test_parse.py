@@ -265,7 +265,9 @@ def test_weak_rsa_keys_are_refused() -> None:
     assert "1024 bits" in problem_of(weak)
 
 
-@pytest.mark.parametrize("exponent", [b"\x01", b"\x02", b"\x01\x00\x00", b"\x01" + b"\0" * 8 + b"\x01"])
+@pytest.mark.parametrize(
+    "exponent", [b"\x01", b"\x02", b"\x01\x00\x00", b"\x01" + b"\0" * 8 + b"\x01"]
+)
 def test_an_rsa_exponent_that_protects_nothing_is_refused(exponent: bytes) -> None:
     text = base64.urlsafe_b64encode(exponent).rstrip(b"=").decode()
     assert problem_of(json.dumps(jwk(e=text)).encode())

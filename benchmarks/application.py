@@ -1,0 +1,69 @@
+"""The application behind every proxy: nginx with a small JSON answer and a large file, and a sink.
+
+All of it runs on the load's cores, once for a whole run.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.errors import BenchError
+from benchmarks.http import ITEM, free_port, is_answering, wait_for
+from benchmarks.machine import Cores
+from benchmarks.nginx import nginx_command
+from benchmarks.processes import started
+
+LARGE_FILE = "/files/large"
+_START_S = 10.0
+
+_SERVER = """
+    sendfile on;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location = {item} {{
+            default_type application/json;
+            return 200 '{{"id": 7, "text": "A thought, as short as they are.", "username": "user-7"}}';
+        }}
+        location /files/ {{ root {directory}; }}
+    }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Where it listens: ``port`` answers, ``sink_port`` takes uploads."""
+
+    port: int
+    sink_port: int
+
+
+@contextmanager
+def running_application(
+    directory: Path, cores: Cores, large_file_bytes: int
+) -> Iterator[Application]:
+    """Run it for as long as the context lasts."""
+    port, sink_port = free_port(), free_port()
+    _make_large_file(directory, large_file_bytes)
+    server = _SERVER.format(port=port, item=ITEM, directory=directory)
+    nginx = nginx_command(directory, server)
+    sink = (sys.executable, "-m", "benchmarks.sink", str(sink_port))
+    with (
+        started("the application", nginx, cores.load, directory / "nginx.log") as first,
+        started("the sink", sink, cores.load, directory / "sink.log") as second,
+    ):
+        for process, process_port in ((first, port), (second, sink_port)):
+            if not wait_for(lambda at=process_port: is_answering(at, ITEM, None), _START_S, 0.02):
+                process.check()
+                raise BenchError(f"{process.name} does not answer")
+        yield Application(port, sink_port)
+
+
+def _make_large_file(directory: Path, size: int) -> None:
+    """A file of holes: it costs no disk, and reading it costs what a cached file costs."""
+    path = directory / LARGE_FILE.removeprefix("/")
+    path.parent.mkdir()
+    path.touch()
+    os.truncate(path, size)

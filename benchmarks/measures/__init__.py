@@ -1,0 +1,22 @@
+"""One file for each thing that is measured; all of them, by the names for ``--only``."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.bench import Bench
+from benchmarks.measures.latency import measure_latency
+from benchmarks.measures.memory import measure_memory
+from benchmarks.measures.scale import measure_scale
+from benchmarks.measures.startup import measure_startup
+from benchmarks.measures.streaming import measure_streams
+from benchmarks.measures.throughput import measure_cold, measure_warm
+from benchmarks.samples import Sample
+
+MEASURES: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
+    "warm": measure_warm,
+    "cold": measure_cold,
+    "latency": measure_latency,
+    "streams": measure_streams,
+    "memory": measure_memory,
+    "startup": measure_startup,
+    "scale": measure_scale,
+}

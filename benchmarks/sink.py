@@ -1,0 +1,47 @@
+"""A server that reads a body to its end, keeps nothing, and then answers: ``python -m benchmarks.sink PORT``.
+
+Uploads go here: nginx would answer before it has read what it throws away, and so measure nothing.
+"""
+
+import socket
+import sys
+import threading
+
+from benchmarks.errors import BenchError
+from benchmarks.http import read_head
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{}\n"
+_PIECE_BYTES = 1 << 20
+
+
+def serve(port: int) -> None:
+    """Answer on this port of loopback until the process is ended."""
+    with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+        while True:
+            sock, _ = listener.accept()
+            threading.Thread(target=_answer_all, args=(sock,), daemon=True).start()
+
+
+def _answer_all(sock: socket.socket) -> None:
+    with sock:
+        try:
+            while True:
+                _answer(sock)
+        except (OSError, BenchError):
+            return  # the other side has gone
+
+
+def _answer(sock: socket.socket) -> None:
+    head = read_head(sock)
+    missing = head.length - head.received
+    buffer = bytearray(_PIECE_BYTES)
+    while missing > 0:
+        received = sock.recv_into(buffer, min(missing, _PIECE_BYTES))
+        if not received:
+            raise BenchError("an upload broke off")
+        missing -= received
+    sock.sendall(_ANSWER)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,86 @@
+"""What the demo looks like: headings, tables that read at a glance, colour where it helps.
+
+Plain is for logs and for terminals that know neither colour nor signs: the same lines, in ASCII.
+It prints nothing itself; ``say`` is given by the command.
+"""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import click
+
+_INDENT = "   "
+_TEXT_WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table; ``is_right`` puts a mark before it, unless there is nothing to judge."""
+
+    cells: tuple[str, ...]
+    is_right: bool | None = None
+
+
+class Screen:
+    """Lines for people, one after the other."""
+
+    def __init__(self, say: Callable[[str], None], *, is_plain: bool) -> None:
+        self._say = say
+        self._is_plain = is_plain
+        self._marks = {True: "ok", False: "WRONG"} if is_plain else {True: "✓", False: "✗"}
+
+    @property
+    def arrow(self) -> str:
+        return "->" if self._is_plain else "→"
+
+    def heading(self, text: str) -> None:
+        self._say("\n" + self._style(text, bold=True))
+
+    def line(self, text: str = "") -> None:
+        self._say(f"{_INDENT}{text}" if text else "")
+
+    def paragraph(self, text: str) -> None:
+        """A text of any length, in lines that fit."""
+        for line in textwrap.wrap(text, _TEXT_WIDTH):
+            self.line(line)
+
+    def verdict(self, text: str, *, is_right: bool) -> None:
+        """A line with a mark before it."""
+        self._say(f"{_INDENT}{self._mark(is_right, len(self._marks[is_right]))} {text}")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """A table; the marks stand in a column of their own, where any row has one."""
+        has_marks = any(row.is_right is not None for row in rows)
+        width = max(map(len, self._marks.values())) + 1 if has_marks else 0
+        lines = align([columns, *(row.cells for row in rows)])
+        self._say(_INDENT + " " * width + self._style(lines[0], dim=True))
+        for row, line in zip(rows, lines[1:], strict=True):
+            mark = self._mark(row.is_right, width - 1) + " " if has_marks else ""
+            self._say(f"{_INDENT}{mark}{line}")
+
+    def _mark(self, is_right: bool | None, width: int) -> str:
+        if is_right is None:
+            return " " * width
+        mark = f"{self._marks[is_right]:<{width}}"
+        return self._style(mark, fg="green" if is_right else "red", bold=not is_right)
+
+    def _style(self, text: str, **style: Any) -> str:
+        return text if self._is_plain else click.style(text, **style)
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines, each column as wide as it must be."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def is_plain(output: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether this output wants no colour: a file, a dumb terminal, or NO_COLOR is set."""
+    has_signs = (output.encoding or "").lower().replace("-", "") == "utf8"
+    is_dumb = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    return is_dumb or not has_signs or not output.isatty()

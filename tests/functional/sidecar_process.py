@@ -1,0 +1,233 @@
+"""The program itself, started as its users start it, watched from outside."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.functional import credentials
+from tests.functional.client import PATIENCE_S, Client, Response, request
+
+COMMAND = (sys.executable, "-m", "sidecar")
+
+Labels = Mapping[str, str]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has, below those that the kernel gives to connections."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def wait_until(is_so: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> float:
+    """Wait for a condition; how many seconds that took."""
+    begin = time.monotonic()
+    while not is_so():
+        if time.monotonic() - begin > patience_s:
+            raise AssertionError(f"waited {patience_s:g} s in vain until {what}")
+        time.sleep(0.01)
+    return time.monotonic() - begin
+
+
+def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what would configure a sidecar."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SIDECAR_", "VERSION_"))
+    }
+    return {**inherited, **more}
+
+
+def run_command(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the program that ends by itself."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=clean_environment(environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class SidecarProcess:
+    """One running sidecar, on ports that nobody else has.
+
+    ``configuration`` is what the YAML file says; ``listen`` and ``admin`` are added where absent.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        configuration: Mapping[str, Any],
+        *,
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._inbound = ("127.0.0.1", free_port())
+        self._admin = ("127.0.0.1", free_port())
+        addresses = {
+            "listen": "{}:{}".format(*self._inbound),
+            "admin": "{}:{}".format(*self._admin),
+        }
+        serial = len(list(directory.glob("sidecar-*.yaml")))
+        file = directory / f"sidecar-{serial}.yaml"
+        file.write_text(json.dumps({**addresses, **configuration}))  # JSON is YAML
+        self._errors = file.with_suffix(".stderr")
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [*COMMAND, "run", "--config", str(file), *flags],
+                env=clean_environment(environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+            )
+
+    # --- its life ---
+
+    def wait_until_ready(self) -> None:
+        """Wait until ``/ready`` says so; fails with its last words if it ends instead."""
+
+        def is_ready() -> bool:
+            if self.has_ended:
+                raise AssertionError(f"the sidecar did not start: {self.stderr}")
+            return self.ready_status() == 200
+
+        wait_until(is_ready, "the sidecar is ready")
+
+    def ready_status(self) -> int | None:
+        """What ``/ready`` answers; ``None`` while nobody does."""
+        try:
+            return self.admin("/ready").status
+        except OSError:
+            return None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code."""
+        return self._process.wait(PATIENCE_S)
+
+    def stop(self) -> None:
+        """Make sure that it ends, and that it leaves no traceback and no secret behind."""
+        for _ in range(2):  # the second signal ends a drain
+            if not self.has_ended:
+                self.signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(PATIENCE_S / 4)
+        if not self.has_ended:
+            self._process.kill()
+            self._process.wait()
+        self.check_last_words()
+
+    def check_last_words(self) -> None:
+        """What is wrong in any case: a traceback, a fault of its own, a secret in the log."""
+        text = self.stderr
+        assert "Traceback" not in text, text
+        assert '"fault"' not in text, text
+        leaks = [secret for secret in credentials.secrets if secret in text]
+        assert not leaks, leaks
+        assert self._process.returncode in (0, 2), f"{self._process.returncode}: {text}"
+
+    # --- what it says ---
+
+    @property
+    def stderr(self) -> str:
+        return self._errors.read_text()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every line of its log, which must all be JSON."""
+        return [json.loads(line) for line in self.stderr.splitlines()]
+
+    @property
+    def access_log(self) -> list[dict[str, Any]]:
+        return [line for line in self.log if line["room"] == "access"]
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory it ever had."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
+    # --- its ports ---
+
+    def connect(self) -> Client:
+        """A connection to the inbound port."""
+        return Client(self._inbound)
+
+    def ask(self, raw: bytes) -> Response:
+        """One request on a connection of its own."""
+        with self.connect() as client:
+            return client.exchange(raw)
+
+    def admin(self, target: str, *fields: str, method: str = "GET") -> Response:
+        """One request to the admin port."""
+        with Client(self._admin) as client:
+            raw = request(target, "Connection: close", *fields, method=method)
+            return client.exchange(raw)
+
+    @property
+    def inbound_address(self) -> tuple[str, int]:
+        return self._inbound
+
+    def keys(self) -> dict[str, dict[str, Any]]:
+        """The keys of ``/keys``, by id."""
+        return {key["id"]: key for key in self.admin("/keys").json()["keys"]}
+
+    def metrics(self) -> "Metrics":
+        return Metrics(self.admin("/metrics").body.decode())
+
+
+class Metrics:
+    """One scrape, read by Prometheus' own parser."""
+
+    def __init__(self, text: str) -> None:
+        self.families = list(text_string_to_metric_families(text))
+
+    def samples(self, name: str) -> Iterator[tuple[Labels, float]]:
+        """Every sample of that name."""
+        for family in self.families:
+            for sample in family.samples:
+                if sample.name == name:
+                    yield sample.labels, sample.value
+
+    def value(self, name: str, **labels: str) -> float:
+        """The one sample that has these labels, among others."""
+        (value,) = [
+            value for found, value in self.samples(name) if labels.items() <= found.items()
+        ]
+        return value
+
+    def nonzero(self, name: str) -> dict[tuple[str, ...], float]:
+        """The samples that are not 0, by the values of their labels in the labels' order."""
+        return {
+            tuple(labels[label] for label in sorted(labels)): value
+            for labels, value in self.samples(name)
+            if value
+        }
