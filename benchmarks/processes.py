@@ -21,9 +21,11 @@ _END_S = 15.0
 class Process:
     """A running program."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, name: str, popen: subprocess.Popen[bytes], log: Path, started_at: float
+    ) -> None:
         self.name = name
-        self.started_at = time.monotonic()
+        self.started_at = started_at  # time.monotonic, just before its exec
         self._popen = popen
         self._log = log
 
@@ -71,6 +73,7 @@ def started(
     name: str, command: Sequence[str | Path], cores: Iterable[int], log: Path
 ) -> Iterator[Process]:
     """Run a program for as long as the context lasts."""
+    started_at = time.monotonic()
     with log.open("wb") as said:
         # The commands are built in this package, of paths and numbers alone.
         popen = subprocess.Popen(  # noqa: S603
@@ -81,7 +84,7 @@ def started(
             # A Ctrl-C is for the benchmark, which ends what it started in its own order.
             start_new_session=True,
         )
-    process = Process(name, popen, log)
+    process = Process(name, popen, log, started_at)
     try:
         yield process
     finally:

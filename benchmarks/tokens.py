@@ -52,9 +52,7 @@ def prepare_tokens(
     return Tokens(
         public_key=keyring / f"{KEY_ID}.pub",
         keyring=keyring,
-        large_keyring=_write_keyring(
-            directory / "many-keys", {**others, KEY_ID: pair.public_pem}
-        ),
+        large_keyring=_write_keyring(directory / "many-keys", {**others, KEY_ID: pair.public_pem}),
         jwks=_write_jwks(directory / "jwks.json", pair.public_pem),
         reused=signed[:reused],
         fresh=signed[reused:],

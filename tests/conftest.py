@@ -1,4 +1,4 @@
-"""What every test may rely on: programs that may be missing, and a loud word when they are.
+"""What every test may rely on: programs that may be missing, with a loud word when they are.
 
 A test that needs another program says so, ``@pytest.mark.needs_tool("nginx", "wrk")``, and finds it
 with the ``tool_path`` fixture. Where the program is missing the test is skipped and named at the
@@ -12,6 +12,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No law depends on how fast this machine is today; in CI the same examples are tried every time.
+settings.register_profile(
+    "sidecar",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("sidecar")
 
 #: Every program that a test may ask for, and the Debian package that brings it.
 PACKAGES: Mapping[str, str] = dict(

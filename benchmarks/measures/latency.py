@@ -20,7 +20,9 @@ def measure_latency(bench: Bench) -> Iterator[Sample]:
             for name, value in direct.items():
                 yield Sample(f"latency.{name}", "direct", number, value)
             for proxy in turn(proxies, number):
-                for name, value in _percentiles_ms(bench, proxy.port, bench.amounts.seconds).items():
+                for name, value in _percentiles_ms(
+                    bench, proxy.port, bench.amounts.seconds
+                ).items():
                     yield Sample(f"latency.{name}", proxy.name, number, value)
                     yield Sample(f"latency.added_{name}", proxy.name, number, value - direct[name])
 

@@ -53,7 +53,9 @@ def _connection_manager(setup: Setup) -> dict[str, Any]:
         f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         {
             "stat_prefix": "inbound",
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+            "route_config": {
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
+            },
             "http_filters": [
                 _named(
                     "envoy.filters.http.jwt_authn",
@@ -70,9 +72,7 @@ def _connection_manager(setup: Setup) -> dict[str, Any]:
                         ],
                     },
                 ),
-                _named(
-                    "envoy.filters.http.router", f"{_TYPES}.filters.http.router.v3.Router", {}
-                ),
+                _named("envoy.filters.http.router", f"{_TYPES}.filters.http.router.v3.Router", {}),
             ],
         },
     )

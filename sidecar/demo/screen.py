@@ -17,10 +17,10 @@ _TEXT_WIDTH = 88
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table; ``is_right`` puts a mark before it, unless there is nothing to judge."""
+    """A line of a table, and the mark before it."""
 
     cells: tuple[str, ...]
-    is_right: bool | None = None
+    is_right: bool
 
 
 class Screen:
@@ -29,7 +29,7 @@ class Screen:
     def __init__(self, say: Callable[[str], None], *, is_plain: bool) -> None:
         self._say = say
         self._is_plain = is_plain
-        self._marks = {True: "ok", False: "WRONG"} if is_plain else {True: "✓", False: "✗"}
+        self._marks = {True: "ok   ", False: "WRONG"} if is_plain else {True: "✓", False: "✗"}
 
     @property
     def arrow(self) -> str:
@@ -48,23 +48,20 @@ class Screen:
 
     def verdict(self, text: str, *, is_right: bool) -> None:
         """A line with a mark before it."""
-        self._say(f"{_INDENT}{self._mark(is_right, len(self._marks[is_right]))} {text}")
+        self._say(f"{_INDENT}{self._mark(is_right)} {text}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """A table; the marks stand in a column of their own, where any row has one."""
-        has_marks = any(row.is_right is not None for row in rows)
-        width = max(map(len, self._marks.values())) + 1 if has_marks else 0
+        """A table, its columns' names above it."""
         lines = align([columns, *(row.cells for row in rows)])
-        self._say(_INDENT + " " * width + self._style(lines[0], dim=True))
+        beneath = " " * len(self._marks[True])
+        self._say(f"{_INDENT}{beneath} {self._style(lines[0], dim=True)}")
         for row, line in zip(rows, lines[1:], strict=True):
-            mark = self._mark(row.is_right, width - 1) + " " if has_marks else ""
-            self._say(f"{_INDENT}{mark}{line}")
+            self.verdict(line, is_right=row.is_right)
 
-    def _mark(self, is_right: bool | None, width: int) -> str:
-        if is_right is None:
-            return " " * width
-        mark = f"{self._marks[is_right]:<{width}}"
-        return self._style(mark, fg="green" if is_right else "red", bold=not is_right)
+    def _mark(self, is_right: bool) -> str:
+        return self._style(
+            self._marks[is_right], fg="green" if is_right else "red", bold=not is_right
+        )
 
     def _style(self, text: str, **style: Any) -> str:
         return text if self._is_plain else click.style(text, **style)

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
@@ -41,7 +41,7 @@ class Trial:
     key_id: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stream:
     """Requests with tokens of one kind, one after the other, for as long as a step lasts."""
 
@@ -49,7 +49,6 @@ class Stream:
     tokens: Sequence[str]
     turn: Turn
     key_id: str | None = None
-    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Story:
@@ -135,23 +134,23 @@ class Story:
         self, streams: Sequence[Stream], turning: Sequence[Turn], change: Callable[[], None]
     ) -> None:
         """Let the streams flow, make the change in their midst, and see the answers turn."""
+        is_over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for stream in streams:
-                tasks.create_task(self._flow(stream))
+                tasks.create_task(self._flow(stream, is_over))
             await asyncio.sleep(_AROUND_S)
             for turn in turning:
                 turn.cause(time.monotonic())
             change()
-            while any(is_awaited(turn, time.monotonic()) for turn in turning):
+            while any(turn.is_awaited(time.monotonic()) for turn in turning):
                 await asyncio.sleep(_PAUSE_S)
             await asyncio.sleep(_AROUND_S)
-            for stream in streams:
-                stream.is_over.set()
+            is_over.set()
 
-    async def _flow(self, stream: Stream) -> None:
+    async def _flow(self, stream: Stream, is_over: asyncio.Event) -> None:
         url = self._system.service_url + PRIVATE_PATH
         for token in cycle(stream.tokens):
-            if stream.is_over.is_set():
+            if is_over.is_set():
                 return
             asked_at = time.monotonic()
             answer = await self._caller.ask(url, token)
@@ -186,11 +185,6 @@ class Story:
         self._screen.line()
         self._screen.table(("KEY", "ACCEPTED", "LIVE TOKENS", "STATE"), rows)
         return {key["id"]: key for key in keys}
-
-
-def is_awaited(turn: Turn, now: float) -> bool:
-    """Whether the new answer was not seen yet, and may still be in time."""
-    return turn.took_s is None and not turn.is_overdue(now)
 
 
 def _steady(answer: str) -> Turn:

@@ -69,6 +69,10 @@ class Turn:
         """Whether a request sent at ``now`` must get the new answer, seen or not."""
         return self._caused_at is not None and now > self._caused_at + PICKUP_S
 
+    def is_awaited(self, now: float) -> bool:
+        """Whether the new answer was not seen yet, and may still come in time."""
+        return self._seen_at is None and not self.is_overdue(now)
+
     def judge(self, answer: Answer, *, asked_at: float, answered_at: float) -> bool:
         """Whether the answer is right; call it as soon as the answer has come."""
         text = str(answer)

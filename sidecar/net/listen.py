@@ -6,7 +6,6 @@ half-way. Used by ``app.lifecycle`` for the inbound and the admin port.
 
 import errno
 import os
-import re
 import socket
 import stat
 from contextlib import suppress
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.errors import ConfigError
+from sidecar.setting import parse_address
 
 BACKLOG: Final = 4096
-
-_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\[\]:]*)):([0-9]{1,5})")
 
 
 def open_listener(address: str) -> socket.socket:
@@ -26,24 +24,23 @@ def open_listener(address: str) -> socket.socket:
     ``[::]`` listens on IPv6 and IPv4. Raises :class:`ConfigError` with one line that says what to
     do.
     """
-    if address.startswith("unix:"):
-        return _open_unix(address.removeprefix("unix:"))
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        raise ConfigError(f"{address}: expected HOST:PORT, [HOST]:PORT or unix:/PATH")
-    host = match[1] or match[2] or "0.0.0.0"
-    port = int(match[3])
+    try:
+        wanted = parse_address(address)
+    except ValueError as error:
+        raise ConfigError(f"{address}: {error}") from None
+    if wanted.is_unix:
+        return _open_unix(wanted.path)
     try:
         family, kind, protocol, _, name = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except (OSError, OverflowError):
-        raise ConfigError(f"{address}: {host!r} is no address of this machine") from None
+    except OSError:
+        raise ConfigError(f"{address}: {wanted.host!r} is no address of this machine") from None
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, wanted.host != "::")
         listener.bind(name)
         listener.listen(BACKLOG)
     except OSError as error:

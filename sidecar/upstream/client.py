@@ -5,46 +5,20 @@
 """
 
 import asyncio
-import re
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
 
 from sidecar.errors import Draining, UpstreamBusy, UpstreamRefused, UpstreamTimeout
+from sidecar.setting import parse_upstream_url
 from sidecar.upstream.connection import UpstreamConnection
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.settings import UpstreamSettings
-
-_URL: Final = re.compile(r"http://(?:\[([0-9A-Fa-f:.]+)\]|([^:/\[\]]+))(?::([0-9]+))?/?")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the application listens: ``path`` for a unix socket, else ``host`` and ``port``."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
-
-
-def parse_address(url: str) -> Address:
-    """The address in ``http://HOST:PORT`` or ``unix:/PATH``; raises :class:`ValueError`."""
-    if url.startswith("unix:/"):
-        return Address(path=url.removeprefix("unix:"))
-    match = _URL.fullmatch(url)
-    if match is None:
-        raise ValueError("expected http://HOST:PORT or unix:/PATH")
-    return Address(host=match[1] or match[2], port=int(match[3] or 80))
 
 
 class Upstream:
     """The application, as something to send requests to."""
 
     def __init__(self, settings: UpstreamSettings, loop: asyncio.AbstractEventLoop) -> None:
-        self.address = parse_address(settings.url)
+        self._address = parse_upstream_url(settings.url)
         self._connect_timeout_s = settings.connect_timeout_s
         self._response_timeout_s = settings.response_timeout_s
         self._loop = loop
@@ -54,7 +28,7 @@ class Upstream:
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.address} {self._pool!r}>"
+        return f"<Upstream {self._pool!r}>"
 
     def response_deadline(self) -> float:
         """When an answer to a request sent now is overdue, in loop time."""
@@ -141,10 +115,10 @@ class Upstream:
             self._wake_one()
 
     async def _connect(self, connection: UpstreamConnection) -> None:
-        address = self.address
+        address = self._address
         try:
             async with asyncio.timeout(self._connect_timeout_s or None):
-                if address.path:
+                if address.is_unix:
                     await self._loop.create_unix_connection(lambda: connection, address.path)
                 else:
                     await self._loop.create_connection(
