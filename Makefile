@@ -29,7 +29,7 @@ format: $(INSTALLED)-dev ## Bring the code into its form
 	$(BIN)/ruff format
 
 bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
-	@$(BIN)/python -m pytest --no-header -m bench -s $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: programs $(INSTALLED)-dev ## Run for a long time and look for what grows
 	@$(BIN)/python -m pytest --no-header -m soak -s $(ARGS)

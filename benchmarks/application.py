@@ -14,10 +14,11 @@ from benchmarks.errors import BenchError
 from benchmarks.http import ITEM, free_port, is_answering, wait_for
 from benchmarks.machine import Cores
 from benchmarks.nginx import nginx_command
-from benchmarks.processes import started
+from benchmarks.processes import Process, started
 
 LARGE_FILE = "/files/large"
 _START_S = 10.0
+_POLL_S = 0.02
 
 _SERVER = """
     sendfile on;
@@ -25,7 +26,7 @@ _SERVER = """
         listen 127.0.0.1:{port} backlog=4096;
         location = {item} {{
             default_type application/json;
-            return 200 '{{"id": 7, "text": "A thought, as short as they are.", "username": "user-7"}}';
+            return 200 '{{"id": 7, "text": "A thought, as short as most.", "username": "ann"}}';
         }}
         location /files/ {{ root {directory}; }}
     }}
@@ -54,11 +55,15 @@ def running_application(
         started("the application", nginx, cores.load, directory / "nginx.log") as first,
         started("the sink", sink, cores.load, directory / "sink.log") as second,
     ):
-        for process, process_port in ((first, port), (second, sink_port)):
-            if not wait_for(lambda at=process_port: is_answering(at, ITEM, None), _START_S, 0.02):
-                process.check()
-                raise BenchError(f"{process.name} does not answer")
+        _wait_for(first, port)
+        _wait_for(second, sink_port)
         yield Application(port, sink_port)
+
+
+def _wait_for(process: Process, port: int) -> None:
+    if not wait_for(lambda: is_answering(port, ITEM, None), _START_S, _POLL_S):
+        process.check()
+        raise BenchError(f"{process.name} does not answer")
 
 
 def _make_large_file(directory: Path, size: int) -> None:

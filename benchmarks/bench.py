@@ -24,6 +24,7 @@ class Amounts:
     stream_bytes: int = 1 << 30
     connections: int = 1000
     live_tokens: int = 10_000
+    is_quick: bool = False
 
     def quick(self) -> "Amounts":
         """The least that shows that everything works; its figures say nothing."""
@@ -35,6 +36,7 @@ class Amounts:
             stream_bytes=1 << 26,
             connections=100,
             live_tokens=1000,
+            is_quick=True,
         )
 
 

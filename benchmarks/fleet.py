@@ -62,7 +62,7 @@ def _running_one(
 def check_answers(kinds: Iterable[Kind], proxies: Iterable[Proxy], tokens: Tokens) -> None:
     """Raise BenchError unless each proxy passes a good token on and, if it looks, no other."""
     for kind, proxy in zip(kinds, proxies, strict=True):
-        shown = {"a good token": (tokens.reused[0], 200)}
+        shown: dict[str, tuple[str | None, int]] = {"a good token": (tokens.reused[0], 200)}
         if kind.verifies:
             shown |= {
                 "a forged token": (tokens.forged, 401),

@@ -13,7 +13,10 @@ _HEAD_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What was learnt of a message: its first line, its body's length, and the part already here."""
+    """A message's first line, its body's length, and how much of that came with the head.
+
+    ``length`` is 0 where none is told.
+    """
 
     first_line: bytes
     length: int
@@ -50,10 +53,7 @@ def connect(port: int) -> socket.socket:
 
 
 def read_head(sock: socket.socket) -> Head:
-    """The next head, of a request or an answer, and how much of what follows came with it.
-
-    Raises BenchError when it breaks off, or when the body has no length that is told beforehand.
-    """
+    """The next head, of a request or an answer. Raises BenchError when it breaks off."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = sock.recv(_HEAD_BYTES)
@@ -67,8 +67,6 @@ def read_head(sock: socket.socket) -> Head:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
-        elif name.lower() == b"transfer-encoding":
-            raise BenchError("a message of known length was made a chunked one")
     return Head(first, length, len(rest))
 
 

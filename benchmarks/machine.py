@@ -27,7 +27,7 @@ class Cores:
 
 
 def divide_cores() -> Cores:
-    """Give the first core to the proxies and the rest to the load; raises BenchError for only one."""
+    """The first core for the proxies, the rest for the load; BenchError where there is one."""
     if sys.platform != "linux":
         raise BenchError("the benchmarks read /proc and pin processes to cores: they need Linux")
     first, *others = sorted(os.sched_getaffinity(0))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 #: What must be there for anything to be measured.
-NEEDED = ("nginx", "wrk")
+NEEDED = ("nginx", "taskset", "wrk")
 
 _VERSION_OF: Mapping[str, tuple[str, ...]] = {
     "nginx": ("-v",),
@@ -50,5 +50,5 @@ def find_version(name: str) -> str:
     said = subprocess.run(  # noqa: S603
         [path, *_VERSION_OF[name]], capture_output=True, text=True, timeout=30, check=False
     )
-    number = re.search(r"\d+\.\d+(?:\.\d+)?", said.stdout + said.stderr)
+    number = re.search(r"\d+\.\d+\.\d+", said.stdout + said.stderr)
     return number[0] if number else ""

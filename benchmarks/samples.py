@@ -27,7 +27,7 @@ class Samples:
         return median(values) if values else None
 
     def ratio(self, figure: str, program: str, peer: str) -> float | None:
-        """The median of the rounds' ratios: a round in which the machine was slow was so for both."""
+        """The median of the rounds' ratios: a slow round of the machine was slow for both."""
         values, peers = self._by_round(figure, program), self._by_round(figure, peer)
         ratios = [value / peers[at] for at, value in values.items() if peers.get(at)]
         return median(ratios) if ratios else None

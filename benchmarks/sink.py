@@ -1,6 +1,7 @@
-"""A server that reads a body to its end, keeps nothing, and then answers: ``python -m benchmarks.sink PORT``.
+"""A server that reads a body to its end, keeps nothing, and then answers.
 
 Uploads go here: nginx would answer before it has read what it throws away, and so measure nothing.
+It is a process of its own: ``python -m benchmarks.sink PORT``.
 """
 
 import socket
@@ -33,6 +34,8 @@ def _answer_all(sock: socket.socket) -> None:
 
 def _answer(sock: socket.socket) -> None:
     head = read_head(sock)
+    if head.first_line.startswith(b"POST") and not head.length:
+        raise BenchError("an upload of a known length came without it")
     missing = head.length - head.received
     buffer = bytearray(_PIECE_BYTES)
     while missing > 0:

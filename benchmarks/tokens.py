@@ -68,7 +68,7 @@ def sign_tokens(private_pem: bytes, issued_at: int, numbers: range) -> list[str]
     header = _segment({"alg": "RS256", "typ": "JWT", "kid": KEY_ID})
     tokens = []
     for number in numbers:
-        claims = {
+        claims: dict[str, str | int] = {
             "iss": "users-backend",
             "username": f"user-{number}",
             "jti": f"{number:032x}",

@@ -31,6 +31,7 @@ PACKAGES: Mapping[str, str] = dict(
 )
 
 _MISSING = pytest.StashKey[dict[str, list[str]]]()
+_IS_REQUIRED = pytest.StashKey[bool]()
 
 
 def find_tool(name: str) -> Path | None:
@@ -41,8 +42,16 @@ def find_tool(name: str) -> Path | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the list of what is missing."""
+    """Take note of the mode, and clear the environment of everything that configures a sidecar.
+
+    The machine's own settings must not play a part in a test, and a sidecar refuses to start with a
+    SIDECAR_ variable that it does not know, such as that of the mode.
+    """
     config.stash[_MISSING] = {}
+    config.stash[_IS_REQUIRED] = os.environ.get("SIDECAR_REQUIRE_TOOLS") == "1"
+    for name in list(os.environ):
+        if name.startswith("SIDECAR_") or name in {"VERSION_NAME", "VERSION_SHA"}:
+            del os.environ[name]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -66,7 +75,7 @@ def _require(item: pytest.Item, name: str) -> Path:
     if found is None:
         item.config.stash[_MISSING].setdefault(name, []).append(item.nodeid)
         reason = f"needs the program `{name}`, which is missing (Debian package {package})"
-        if os.environ.get("SIDECAR_REQUIRE_TOOLS") == "1":
+        if item.config.stash[_IS_REQUIRED]:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return found

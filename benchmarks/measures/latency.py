@@ -1,4 +1,4 @@
-"""How long an answer takes at a rate that every proxy manages easily, and how much of it is added."""
+"""How long an answer takes at a rate that every proxy manages easily, and what it adds."""
 
 from collections.abc import Iterator
 

@@ -22,12 +22,12 @@ frontend inbound
     bind 127.0.0.1:{port}
     option forwardfor
     http-request set-var(txn.token) http_auth_bearer
-    http-request set-var(txn.algorithm) var(txn.token),jwt_header_query('$.alg')
-    http-request set-var(txn.expires_at) var(txn.token),jwt_payload_query('$.exp','int')
+    http-request set-var(txn.alg) var(txn.token),jwt_header_query('$.alg')
+    http-request set-var(txn.exp) var(txn.token),jwt_payload_query('$.exp','int')
     http-request set-var(txn.now) date()
-    http-request deny deny_status 401 unless {{ var(txn.algorithm) -m str RS256 }}
-    http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(txn.algorithm,"{key}") 1 }}
-    http-request deny deny_status 401 if {{ var(txn.expires_at),sub(txn.now) -m int lt 0 }}
+    http-request deny deny_status 401 unless {{ var(txn.alg) -m str RS256 }}
+    http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(txn.alg,"{key}") 1 }}
+    http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}
     default_backend application
 
 backend application

@@ -29,7 +29,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A proxy that can be measured. ``program`` is what it runs, ``verifies`` whether it looks at tokens."""
+    """A proxy that can be measured: what it runs, and whether it looks at tokens."""
 
     name: str
     program: str

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "Generate and list keys.",
     "token": "Mint and inspect tokens.",
     "version": "Show and stamp versions.",
+    "healthcheck": "Ask a sidecar on this machine whether it lives.",
 }
 
 DOES_NOT_HOLD = 1

@@ -53,8 +53,8 @@ class Mint:
         return self._forger.sign(_claims(username), key_id)
 
     def unsigned(self, key_id: str, username: str) -> str:
-        """The oldest trick: an algorithm named ``none`` and no signature (RFC 8725, section 2.1)."""
-        return jwt.encode(_claims(username), None, algorithm="none", headers={"kid": key_id})
+        """The oldest trick: algorithm ``none`` and no signature (RFC 8725, section 2.1)."""
+        return jwt.encode(_claims(username), "", algorithm="none", headers={"kid": key_id})
 
 
 def _claims(username: str, age_s: int = 0) -> dict[str, str | int]:

@@ -75,7 +75,7 @@ class Processes:
             process = Process(
                 name,
                 log,
-                subprocess.Popen(
+                subprocess.Popen(  # noqa: S603 - this program, and no word of a stranger
                     [sys.executable, "-m", *module],
                     cwd=self._directory,
                     env=environ,
@@ -94,7 +94,7 @@ class Processes:
             code = process.popen.poll()
             if code is not None:
                 raise ProcessFailed(
-                    f"the process {process.name} ended with code {code}: {process.last_words()}"
+                    f"demo: {process.name} ended with code {code}: {process.last_words()}"
                 )
 
     def stop(self) -> None:

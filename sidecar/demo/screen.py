@@ -60,7 +60,7 @@ class Screen:
 
     def _mark(self, is_right: bool) -> str:
         return self._style(
-            self._marks[is_right], fg="green" if is_right else "red", bold=not is_right
+            self._marks[is_right], fg="green" if is_right else "red", bold=None if is_right else True
         )
 
     def _style(self, text: str, **style: Any) -> str:

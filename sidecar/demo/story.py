@@ -100,7 +100,9 @@ class Story:
 
     async def show_arrival(self) -> None:
         """The new key is added: its tokens are accepted from then on, the old one's still."""
-        self._screen.heading(f"2  The new key arrives, while requests keep coming: + {NEW}.pub")
+        self._screen.heading(
+            f"2  The new key comes: {NEW}.pub is added, while requests keep coming"
+        )
         arrival = Turn(_UNKNOWN_KEY, _ACCEPTED)
         streams = [
             Stream("valid token of the old key", self._valid[OLD], _steady(_ACCEPTED), OLD),
@@ -115,7 +117,7 @@ class Story:
 
     async def show_removal(self) -> None:
         """The old key is removed: its tokens are refused from then on."""
-        self._screen.heading(f"3  The old key is taken away, as in an emergency: - {OLD}.pub")
+        self._screen.heading(f"3  The old key goes: {OLD}.pub is removed at once, as after a leak")
         removal, forgery = Turn(_ACCEPTED, _UNKNOWN_KEY), Turn(_BAD_SIGNATURE, _UNKNOWN_KEY)
         streams = [
             Stream("valid token of the old key", self._valid[OLD], removal, OLD),
@@ -142,7 +144,8 @@ class Story:
             for turn in turning:
                 turn.cause(time.monotonic())
             change()
-            while any(turn.is_awaited(time.monotonic()) for turn in turning):
+            # The turns are pure and wake nobody, so they are looked at.
+            while any(turn.is_awaited(time.monotonic()) for turn in turning):  # noqa: ASYNC110
                 await asyncio.sleep(_PAUSE_S)
             await asyncio.sleep(_AROUND_S)
             is_over.set()
@@ -173,6 +176,7 @@ class Story:
 
     async def _show_keys(self) -> dict[str, dict[str, Any]]:
         """The counts of ``GET /keys``; right where the sidecar counted what the callers saw."""
+        self._system.check()
         keys = await self._caller.fetch_keys(self._system.admin_url)
         rows = []
         for key in keys:

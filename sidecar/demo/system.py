@@ -17,7 +17,7 @@ import yaml
 
 from sidecar.demo.caller import Caller
 from sidecar.demo.mint import LIFETIME_S, Mint
-from sidecar.demo.processes import ProcessFailed, Processes, clean_environment
+from sidecar.demo.processes import Processes, ProcessFailed, clean_environment
 from sidecar.demo.reservation import Reservation
 from sidecar.demo.thoughts import USERNAME_FIELD
 
@@ -108,7 +108,7 @@ class System:
             while (await caller.ask(url)).status != 200:
                 self.check()
                 if time.monotonic() > deadline:
-                    raise ProcessFailed(f"the process {name} did not answer on {url} in time")
+                    raise ProcessFailed(f"demo: {name} did not answer on {url} in time")
                 await asyncio.sleep(0.02)
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The application of the demo: short texts, as the Thoughts Backend of the reference system has them.
+"""The application of the demo: short texts, as in the Thoughts Backend of the reference system.
 
 It looks at no token. Who writes is what the sidecar in front says in ``X-Auth-Username``, which no
 caller can forge; so it is small, and wrong in none of the ways in which token code is wrong.

@@ -8,7 +8,6 @@ Called by ``keys.source`` for files, and by the command line for keys that a use
 """
 
 import re
-from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import dataclass
 from typing import Any
@@ -110,10 +109,7 @@ def _read_pem(content: bytes, stem: str, source: str) -> KeyReading:
 def _load_public_key(content: bytes) -> tuple[object, tuple[str, ...]]:
     public_key = load_pem_public_key(content)
     body = _PEM_BODY.search(content)
-    try:
-        is_pss = body is not None and _PSS_OID in a2b_base64(body[1])[:24]
-    except Base64Error:  # pragma: no cover - the loader read the same body
-        is_pss = False
+    is_pss = body is not None and _PSS_OID in a2b_base64(body[1])[:24]
     return public_key, PSS_ALGORITHMS if is_pss else fitting_algorithms(public_key)
 
 

@@ -7,7 +7,7 @@ a request without a :class:`Permit`.
 Called by ``proxy.pipeline`` for each request.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sidecar.errors import AmbiguousPath, TokenError, TokenForbidden, TokenMissing
 from sidecar.tokens.extract import FieldValues, TokenExtractor
@@ -21,8 +21,7 @@ __all__ = ["Access", "Authorizer", "Permit", "Rule", "Rules"]
 _UNGUARDED = Rule(None, Access.PUBLIC)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Permit:
+class Permit(NamedTuple):
     """Leave to forward one request.
 
     ``refusal``: only in observe mode, what enforce would have answered.

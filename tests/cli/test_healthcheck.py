@@ -1,6 +1,5 @@
 """``sidecar healthcheck`` against servers that answer well, badly and not at all."""
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,12 +14,6 @@ from sidecar.config.settings import Settings
 
 LIVE = b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 DYING = b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SIDECAR_")]:
-        monkeypatch.delenv(name)
 
 
 def check(*words: str) -> int:

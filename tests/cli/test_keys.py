@@ -15,12 +15,6 @@ from sidecar.cli.main import run_command_line
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SIDECAR_")]:
-        monkeypatch.delenv(name)
-
-
 def generate(key_id: str, out: Path, algorithm: str = "ES256") -> int:
     options = ["--id", key_id, "--out", str(out), "--algorithm", algorithm]
     return run_command_line(["keys", "generate", *options])

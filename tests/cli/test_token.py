@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,6 @@ from sidecar.cli.main import run_command_line
 from sidecar.cli.token import parse_claims
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SIDECAR_")]:
-        monkeypatch.delenv(name)
 
 
 class Issuer:

@@ -143,16 +143,16 @@ class SidecarProcess:
         if not self.has_ended:
             self._process.kill()
             self._process.wait()
-        self.check_last_words()
+        self.check_words()
+        assert self._process.returncode in (0, 2), f"{self._process.returncode}: {self.stderr}"
 
-    def check_last_words(self) -> None:
+    def check_words(self) -> None:
         """What is wrong in any case: a traceback, a fault of its own, a secret in the log."""
         text = self.stderr
         assert "Traceback" not in text, text
         assert '"fault"' not in text, text
         leaks = [secret for secret in credentials.secrets if secret in text]
         assert not leaks, leaks
-        assert self._process.returncode in (0, 2), f"{self._process.returncode}: {text}"
 
     # --- what it says ---
 
@@ -162,12 +162,24 @@ class SidecarProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every line of its log, which must all be JSON."""
-        return [json.loads(line) for line in self.stderr.splitlines()]
+        """Every finished line of its log, which must all be JSON."""
+        return [json.loads(line) for line in self.stderr.split("\n")[:-1]]
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until a line of the log holds ``text``."""
+        wait_until(
+            lambda: text in self.stderr.rpartition("\n")[0], f"the log says {text!r}"
+        )
 
     @property
     def access_log(self) -> list[dict[str, Any]]:
         return [line for line in self.log if line["room"] == "access"]
+
+    def access_line(self, request_id: str) -> dict[str, Any]:
+        """The access line of one request; it is written just after its answer."""
+        self.wait_for_log(f'"request_id": "{request_id}"')
+        (line,) = [line for line in self.access_log if line["request_id"] == request_id]
+        return line
 
     def peak_memory_bytes(self) -> int:
         """The most memory it ever had."""

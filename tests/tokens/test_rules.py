@@ -84,6 +84,7 @@ def test_a_star_in_the_middle_is_one_segment_that_is_not_empty() -> None:
     assert index(rules, b"/users/7/8/photo") is None
     assert index(rules, b"/users/photo") is None
     assert index(rules, b"/users/7/photo/") is None
+    assert index(rules, b"/users//photo") is None
     assert is_ambiguous(rules, b"/users//7/photo")
 
 
@@ -153,6 +154,7 @@ ATTACKS = [
     b"/./admin/x",
     b"/%2e/admin/x",
     b"/x/../admin/x",
+    b"/x/../admin/",
     b"/admin%2fx",
     b"/admin%2Fx",
     b"/admin%252fx",

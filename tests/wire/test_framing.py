@@ -25,7 +25,6 @@ def response(*lines: str, first: str = "HTTP/1.1 200 OK") -> ResponseHead:
         ((), 0),
         (("Content-Length: 0",), 0),
         (("Content-Length: 5",), 5),
-        (("Content-Length: 005",), 5),
         (("content-LENGTH:\t5 \t",), 5),
         (("Content-Length: 999999999999999",), 999999999999999),
         (("Transfer-Encoding: chunked",), CHUNKED),
@@ -40,6 +39,8 @@ def test_the_length_of_a_request_body_follows_from_its_fields(
 
 
 BAD_LENGTHS = [
+    "005",
+    "00",
     "",
     "-1",
     "+5",
@@ -83,7 +84,8 @@ def test_a_length_that_is_not_one_number_is_refused_on_both_sides(value: str) ->
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=8))
 def test_only_digits_are_a_length(value: str) -> None:
     stripped = value.strip(" ")
-    is_good = stripped != "" and all(character in "0123456789" for character in stripped)
+    is_number = stripped != "" and all(character in "0123456789" for character in stripped)
+    is_good = is_number and (stripped == "0" or not stripped.startswith("0"))
     try:
         length = request_length(request("Host: a", f"Content-Length: {value}"))
     except RequestError:
@@ -294,7 +296,6 @@ BAD_HOSTS = [
     "a?b",
     "a#b",
     "http://a",
-    "a:",
     "a:x",
     "a:-1",
     "a:80:80",
@@ -319,7 +320,7 @@ BAD_HOSTS = [
 ]
 
 
-@pytest.mark.parametrize("host", [host for host in BAD_HOSTS if host != "a:"])
+@pytest.mark.parametrize("host", BAD_HOSTS)
 def test_a_host_that_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(RequestError):
         read_target(request(f"Host: {host}", first="GET / HTTP/1.1"))

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,9 @@ def test_every_head_of_the_grammar_is_read_as_what_it_says(
     assert head.method.encode() == method
     assert head.target == target
     assert head.minor == 1
-    assert head.fields == [(name.lower(), name, value.strip(b" \t")) for name, value in lines]
+    assert [field[:3] for field in head.fields] == [
+        (name.lower(), name, value.strip(b" \t")) for name, value in lines
+    ]
 
 
 @given(request_heads)
@@ -75,37 +79,38 @@ def test_a_head_cut_anywhere_is_refused(end: int) -> None:
         parse(GOOD[:end])
 
 
-@pytest.mark.parametrize("byte", sorted(set(range(256)) - set(TOKEN_BYTES)))
-@pytest.mark.parametrize("method", [b"%bGET", b"G%bET", b"GET%b"])
-def test_a_byte_that_no_token_has_is_refused_in_the_method(method: bytes, byte: int) -> None:
-    with pytest.raises(RequestError):
-        parse(method % bytes((byte,)) + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+def accepted(template: bytes, allowed: bytes) -> list[int]:
+    """The bytes beside ``allowed`` that are accepted in place of ``@`` all the same."""
+    passed = []
+    for byte in set(range(256)) - set(allowed):
+        with contextlib.suppress(RequestError):
+            parse(template.replace(b"@", bytes((byte,))))
+            passed.append(byte)
+    return passed
 
 
-@pytest.mark.parametrize("byte", sorted(set(range(256)) - set(TARGET_BYTES)))
-@pytest.mark.parametrize("target", [b"%b/a", b"/%ba", b"/a%b"])
-def test_a_byte_that_no_target_has_is_refused_in_the_target(target: bytes, byte: int) -> None:
-    with pytest.raises(RequestError):
-        parse(b"GET " + target % bytes((byte,)) + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+@pytest.mark.parametrize("method", [b"@", b"@GET", b"G@ET", b"GET@"])
+def test_a_byte_that_no_token_has_is_refused_in_the_method(method: bytes) -> None:
+    assert accepted(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n", TOKEN_BYTES) == []
 
 
-@pytest.mark.parametrize("byte", sorted(set(range(256)) - set(TOKEN_BYTES) - {ord(":")}))
-@pytest.mark.parametrize("name", [b"%bHost", b"Ho%bst", b"Host%b"])
-def test_a_byte_that_no_token_has_is_refused_in_a_field_name(name: bytes, byte: int) -> None:
-    with pytest.raises(RequestError):
-        parse(b"GET / HTTP/1.1\r\n" + name % bytes((byte,)) + b": a\r\n\r\n")
+@pytest.mark.parametrize("target", [b"@", b"@/a", b"/@a", b"/a@"])
+def test_a_byte_that_no_target_has_is_refused_in_the_target(target: bytes) -> None:
+    # Bytes beyond ASCII have no place there either, but too many clients send them.
+    let_through = TARGET_BYTES + bytes(range(0x80, 0x100))
+    assert accepted(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n", let_through) == []
 
 
-@pytest.mark.parametrize("byte", sorted(set(range(256)) - set(VALUE_BYTES)))
-@pytest.mark.parametrize("value", [b"%bvalue", b"val%bue", b"value%b"])
-def test_a_control_byte_is_refused_in_a_field_value(value: bytes, byte: int) -> None:
-    line = b"X: " + value % bytes((byte,)) + b"\r\n"
-    with pytest.raises(RequestError):
-        parse(b"GET / HTTP/1.1\r\n" + line + b"\r\n")
-    with pytest.raises(UpstreamMalformed):
-        parse_response_head(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n")
-    with pytest.raises(RequestError):
-        parse_trailer_section(line + b"\r\n")
+@pytest.mark.parametrize("name", [b"@Host", b"Ho@st", b"Host@", b"@"])
+def test_a_byte_that_no_token_has_is_refused_in_a_field_name(name: bytes) -> None:
+    # A colon ends the name, so what stands before it may be a name.
+    allowed = TOKEN_BYTES if name[:1] == b"@" else TOKEN_BYTES + b":"
+    assert accepted(b"GET / HTTP/1.1\r\n" + name + b": a\r\n\r\n", allowed) == []
+
+
+@pytest.mark.parametrize("value", [b"@", b"@value", b"val@ue", b"value@"])
+def test_a_control_byte_is_refused_in_a_field_value(value: bytes) -> None:
+    assert accepted(b"GET / HTTP/1.1\r\nX: " + value + b"\r\n\r\n", VALUE_BYTES) == []
 
 
 @pytest.mark.parametrize(
@@ -206,11 +211,19 @@ def test_no_refusal_repeats_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("partial", "start"),
-    [(b"GET / HTTP/1.1\n", 0), (b"GET / HTTP/1.1\rX", 0), (b"G\x00", 0), (b"\x16\x03\x01\x02", 0)],
+    "partial", [b"GET / HTTP/1.1\n", b"GET / HTTP/1.1\rX", b"G\x00", b"\x16\x03\x01\x02"]
 )
-def test_what_no_head_can_become_is_hopeless_before_it_ends(partial: bytes, start: int) -> None:
-    assert is_hopeless(partial[start:])
+def test_what_no_head_can_become_is_hopeless_before_it_ends(partial: bytes) -> None:
+    assert is_hopeless(partial)
+
+
+@given(request_heads, st.data())
+def test_where_a_head_was_looked_at_before_makes_no_difference(
+    data: bytes, draw: st.DataObject
+) -> None:
+    start = draw.draw(st.integers(0, len(data)))
+    assert not is_hopeless(data, start)
+    assert is_hopeless(data[:start] + b"\n" + data[start:]) or data[start - 1 : start] == b"\r"
 
 
 @given(
@@ -224,7 +237,9 @@ def test_every_response_head_of_the_grammar_is_read_as_what_it_says(
     first = b"HTTP/1.1 %d" % status + (b"" if reason is None else b" " + reason) + b"\r\n"
     head = parse_response_head(head_bytes(first, lines))
     assert (head.status, head.reason) == (status, reason or b"")
-    assert head.fields == [(name.lower(), name, value.strip(b" \t")) for name, value in lines]
+    assert [field[:3] for field in head.fields] == [
+        (name.lower(), name, value.strip(b" \t")) for name, value in lines
+    ]
 
 
 @pytest.mark.parametrize(
@@ -277,4 +292,4 @@ def test_a_forgotten_field_is_nowhere(
     head = parse(head_bytes(method + b" / HTTP/1.1\r\n", [*lines, (name, b"1"), (name, b"2")]))
     head.forget(name.lower())
     assert name.lower() not in head.last
-    assert all(key != name.lower() for key, _, _ in head.fields)
+    assert all(key != name.lower() for key, *_ in head.fields)
