@@ -42,11 +42,12 @@ def run(measures: Sequence[str], amounts: Amounts, say: Callable[[str], None]) -
     samples: list[Sample] = []
     with TemporaryDirectory(prefix="sidecar-bench-") as name:
         directory = Path(name)
-        say(f"signing {amounts.reused_tokens + amounts.fresh_tokens:,} tokens")
+        fresh = _count_fresh(measures, amounts)
+        say(f"signing {amounts.reused_tokens + fresh:,} tokens")
         tokens = prepare_tokens(
             directory,
             reused=amounts.reused_tokens,
-            fresh=amounts.fresh_tokens,
+            fresh=fresh,
             keys=sidecar.KEYS,
             cores=cores.every,
         )
@@ -76,6 +77,12 @@ def _measure(name: str, bench: Bench, failed: dict[str, str]) -> list[Sample]:
     except (BenchError, OSError) as error:
         failed[name] = str(error)
         return []
+
+
+def _count_fresh(measures: Sequence[str], amounts: Amounts) -> int:
+    """How many tokens are shown once, by the measure that needs most of them."""
+    needed = {"cold": amounts.fresh_tokens, "memory": amounts.live_tokens}
+    return max((needed.get(measure, 0) for measure in measures), default=0)
 
 
 def _programs(kinds: Sequence[Kind]) -> list[str]:

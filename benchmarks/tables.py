@@ -91,13 +91,18 @@ def build_scale(samples: Samples) -> Table:
 
 
 def build_verdicts(samples: Samples) -> Table:
-    """What must be reached and what was.
+    """What must be reached and what was, of the figures that were measured.
 
     Beside a ratio of rates stands what it would be by CPU time per request, which is nearly the
     same whatever else the machine was doing: where the two differ, the machine was not quiet.
     """
     columns = ["the sidecar's", "must be", "is", "by CPU time", ""]
-    return Table(columns, [_verdict(judged, samples) for judged in judge(samples)])
+    rows = [
+        _verdict(judged, samples)
+        for judged in judge(samples)
+        if samples.median(judged.bound.figure, judged.bound.program) is not None
+    ]
+    return Table(columns, rows)
 
 
 def _verdict(judged: Judged, samples: Samples) -> list[str]:

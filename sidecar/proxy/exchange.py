@@ -17,7 +17,7 @@ from sidecar.wire.head import RequestHead
 #: An unread request body up to this size is read and dropped to keep the connection.
 MAX_DISCARDED_BYTES: Final = 64 * 1024
 
-_NO_HEAD: Final = RequestHead("-", b"-", 1, b"")
+_NO_HEAD: Final = RequestHead("-", b"-", 1, [])
 _NO_TARGET: Final = Target(b"-", b"-")
 _NO_BODY: Final = empty_stream()
 

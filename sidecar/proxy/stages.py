@@ -103,13 +103,13 @@ def request_bytes(x: Exchange, fields: Filter, identity: Identity, status: str |
 
 
 def _framing_lines(x: Exchange) -> bytes:
-    lines = b""
-    if x.body_length == CHUNKED:
+    last, lines = x.head.last, b""
+    if b"transfer-encoding" in last:
         lines += b"Transfer-Encoding: chunked\r\n"
-    if is_upgrade_request(x):
+    if b"upgrade" in last and is_upgrade_request(x):
         protocols = b", ".join(x.head.values(b"upgrade"))
         lines += b"Connection: upgrade\r\nUpgrade: %b\r\n" % protocols
-    if wants_trailers(x.head):
+    if b"te" in last and wants_trailers(x.head):
         lines += b"TE: trailers\r\n"
     return lines
 

@@ -63,6 +63,7 @@ class UpstreamConnection(Flow):
         self.body: Stream = empty_stream()
         self._method = "GET"
         self._buffer = b""
+        self._scanned = 0
         self._heads: deque[ResponseHead] = deque()
         self._interim_count = 0
         self._head_waiter: asyncio.Future[None] | None = None
@@ -180,13 +181,15 @@ class UpstreamConnection(Flow):
 
     def _read_heads(self) -> None:
         while self.state is State.HEAD:
-            end = self._buffer.find(END_OF_HEAD)
+            end = self._buffer.find(END_OF_HEAD, max(self._scanned - 3, 0))
             if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
                 raise UpstreamMalformed("The application's response head is too large.")
             if end < 0:
-                if is_hopeless(self._buffer):
+                if is_hopeless(self._buffer, max(self._scanned - 1, 0)):
                     raise UpstreamMalformed("The application's response head is out of grammar.")
+                self._scanned = len(self._buffer)
                 return
+            self._scanned = 0
             head = parse_response_head(self._buffer[: end + 4])
             rest = self._buffer[end + 4 :]
             self._buffer = b""
@@ -214,10 +217,12 @@ class UpstreamConnection(Flow):
         self._keeps_alive = length != UNTIL_CLOSE and wants_keep_alive(head)
         self.body = Stream(self.pause_reading, self.resume_reading)
         self.state = State.BODY
-        self._decoder = build_decoder(length)
-        if length == 0 and not rest:
+        if length == len(rest):  # nearly always: the whole body came with the head
+            self.body.feed(rest)
             self._end_body()
-        elif rest or length == 0:
+            return
+        self._decoder = build_decoder(length)
+        if rest or length == 0:
             self._feed(rest)
 
     def _feed(self, data: bytes) -> None:

@@ -97,12 +97,13 @@ class CloseDecoder:
 class ChunkedDecoder:
     """A chunked body. Raises :class:`RequestError` where the coding is out of grammar."""
 
-    __slots__ = ("_at", "_buffer", "_left", "_step", "rest", "trailers")
+    __slots__ = ("_at", "_buffer", "_left", "_scanned", "_step", "rest", "trailers")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._at = 0  # of the buffer, what was read already; cut off once a feed, not once a chunk
         self._left = 0
+        self._scanned = 0  # of the trailer section, what holds no end and nothing wrong
         self._step: Callable[[list[bytes]], bool] = self._read_line
         self.rest: bytes | None = None
         self.trailers: list[Field] = []
@@ -161,13 +162,14 @@ class ChunkedDecoder:
         if buffer.startswith(b"\r\n", at):
             self.rest = buffer[at + 2 :]
             return False
-        end = buffer.find(END_OF_HEAD, at)
+        end = buffer.find(END_OF_HEAD, max(at, self._scanned - 3))
         size = (len(buffer) if end < 0 else end + 4) - at
         if size > _MAX_TRAILER_BYTES:
             raise RequestError("The trailer section is too large.")
         if end < 0:
-            if is_hopeless(buffer, at):
+            if is_hopeless(buffer, max(at, self._scanned - 1)):
                 raise RequestError("A trailer field line breaks the grammar of RFC 9112.")
+            self._scanned = len(buffer) - at
             return False
         self.trailers = parse_trailer_section(buffer[at : end + 4])
         if len(self.trailers) > _MAX_TRAILERS:

@@ -144,7 +144,13 @@ def _is_chunked(head: Head) -> bool:
 
 
 def _content_length(head: Head) -> int | None:
-    value = head.last[b"content-length"]
-    if head.has_repeated(b"content-length") or _LENGTH.fullmatch(value) is None:
-        return None
-    return int(value)
+    return (
+        None
+        if head.has_repeated(b"content-length")
+        else _parse_length(head.last[b"content-length"])
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parse_length(value: bytes) -> int | None:
+    return None if _LENGTH.fullmatch(value) is None else int(value)

@@ -24,23 +24,20 @@ END_OF_HEAD: Final = b"\r\n\r\n"
 # token = 1*tchar (RFC 9110, section 5.6.2)
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 
-# field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5); no obs-fold, no white space
-# before the colon (section 5.1), no control byte but HTAB (RFC 9110, section 5.5).
-_FIELD_LINES: Final = rb"((?:%b:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n" % _TOKEN
-
 # request-line = method SP request-target SP HTTP-version (RFC 9112, section 3).
 # The target is any run of visible bytes; obs-text is let through as it came. A fragment never
 # belongs there (RFC 9112, section 3.2), and readers differ on it.
-_REQUEST_LINE: Final = rb"(%b) ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN
+_REQUEST_LINE: Final = re.compile(
+    rb"(%b) ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/([0-9])\.([0-9])" % _TOKEN
+)
 
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112, section 4); the second
 # SP is left out by enough servers that insisting on it would break more than it protects.
-_STATUS_LINE: Final = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n"
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?")
 
-_REQUEST_HEAD: Final = re.compile(_REQUEST_LINE + _FIELD_LINES)
-_RESPONSE_HEAD: Final = re.compile(_STATUS_LINE + _FIELD_LINES)
-_FIELD_SECTION: Final = re.compile(_FIELD_LINES)
-_FIRST_LINE: Final = re.compile(_REQUEST_LINE)
+# field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5); no obs-fold, no white space
+# before the colon (section 5.1), no control byte but HTAB (RFC 9110, section 5.5).
+_FIELD_LINE: Final = re.compile(rb"(%b):([\t\x20-\x7e\x80-\xff]*+)" % _TOKEN)
 
 # What no head can contain, even one that has not arrived in full.
 _NEVER_IN_HEAD: Final = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -50,20 +47,23 @@ _METHOD_NAMES: Final = {
     for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 }
 
-
 #: One field line: its name in lower case, its name as it came, its value without white space
 #: around it, and the whole line in its canonical form.
 Field = tuple[bytes, bytes, bytes, bytes]
 
-# Most field lines of a connection were seen before, word for word (the idea behind HPACK's dynamic
-# table, RFC 7541): those are looked up instead of taken apart again. Short lines only, so many, and
-# none that may hold a secret (RFC 7541, section 7.1.3).
+# Most field lines were seen before, word for word (the idea behind HPACK's dynamic table, RFC
+# 7541): those are looked up instead of checked and taken apart again. Short lines only, so many,
+# and none that may hold a secret (RFC 7541, section 7.1.3).
 _MAX_KNOWN_LINES: Final = 1024
 _MAX_KNOWN_LINE_BYTES: Final = 128
 _NEVER_KNOWN: Final = frozenset(
     (b"authorization", b"proxy-authorization", b"cookie", b"set-cookie")
 )
 _known_lines: dict[bytes, Field] = {}
+
+
+class _BadLine(Exception):
+    """A field line out of grammar."""
 
 
 class Head:
@@ -74,17 +74,12 @@ class Head:
 
     __slots__ = ("_has_repeats", "fields", "last", "minor")
 
-    def __init__(self, minor: int, section: bytes) -> None:
-        """``section`` are field lines that have passed the grammar; ``minor`` is of HTTP/1.x."""
-        known = _known_lines.get
-        # Plain splitting is exact after the grammar, and costs half of a regular expression.
-        self.fields = fields = [
-            (len(line) < _MAX_KNOWN_LINE_BYTES and known(line)) or _field(line)
-            for line in section.split(b"\r\n")[:-1]
-        ]
-        self.last = last = {field[0]: field[2] for field in fields}
+    def __init__(self, minor: int, fields: list[Field]) -> None:
+        """``minor`` is of HTTP/1.x."""
         self.minor = minor
-        self._has_repeats = len(last) != len(fields)
+        self.fields = fields
+        self.last = {field[0]: field[2] for field in fields}
+        self._has_repeats = len(self.last) != len(fields)
 
     def values(self, key: bytes) -> Sequence[bytes]:
         """Every value of the field with this lower-case name, in order."""
@@ -112,24 +107,13 @@ class Head:
         return self._has_repeats and len(self.values(key)) > 1
 
 
-def _field(line: bytes) -> Field:
-    name, _, value = line.partition(b":")
-    value = value.strip(b" \t")
-    field = (name.lower(), name, value, b"%b: %b\r\n" % (name, value))
-    if len(line) < _MAX_KNOWN_LINE_BYTES and field[0] not in _NEVER_KNOWN:
-        if len(_known_lines) >= _MAX_KNOWN_LINES:
-            _known_lines.clear()
-        _known_lines[line] = field
-    return field
-
-
 class RequestHead(Head):
     """A request line and its fields; ``target`` is as the client sent it, byte for byte."""
 
     __slots__ = ("method", "target")
 
-    def __init__(self, method: str, target: bytes, minor: int, section: bytes) -> None:
-        super().__init__(minor, section)
+    def __init__(self, method: str, target: bytes, minor: int, fields: list[Field]) -> None:
+        super().__init__(minor, fields)
         self.method = method
         self.target = target
 
@@ -142,8 +126,8 @@ class ResponseHead(Head):
 
     __slots__ = ("reason", "status")
 
-    def __init__(self, status: int, reason: bytes, minor: int, section: bytes) -> None:
-        super().__init__(minor, section)
+    def __init__(self, status: int, reason: bytes, minor: int, fields: list[Field]) -> None:
+        super().__init__(minor, fields)
         self.status = status
         self.reason = reason
 
@@ -157,40 +141,68 @@ def parse_request_head(data: bytes, max_fields: int) -> RequestHead:
     Raises :class:`VersionNotSupported`, :class:`HeadersTooLarge` (more than ``max_fields``) or
     :class:`RequestError`.
     """
-    match = _REQUEST_HEAD.fullmatch(data)
-    if match is None:
-        raise _explain_request(data)
-    method, target, major, minor, section = match.groups()
+    first, *lines = data.split(b"\r\n")
+    line = _REQUEST_LINE.fullmatch(first)
+    if line is None:
+        raise RequestError("The request line is not METHOD SP TARGET SP HTTP/1.1.")
+    method, target, major, minor = line.groups()
     if major != b"1" or minor not in b"01":
         raise VersionNotSupported("Only HTTP/1.1 and HTTP/1.0 are served on this port.")
-    name = _METHOD_NAMES.get(method) or method.decode("ascii")
-    head = RequestHead(name, target, 1 if minor == b"1" else 0, section)
-    if len(head.fields) > max_fields:
+    if len(lines) - 2 > max_fields:
         raise HeadersTooLarge(f"There are more than {max_fields} header fields.")
-    return head
-
-
-def _explain_request(data: bytes) -> RequestError:
-    if _FIRST_LINE.match(data) is None:
-        return RequestError("The request line is not METHOD SP TARGET SP HTTP/1.1.")
-    return RequestError("A header field line breaks the grammar of RFC 9112, section 5.")
+    try:
+        fields = _parse_fields(lines)
+    except _BadLine:
+        raise RequestError("A header field line breaks the grammar of RFC 9112.") from None
+    name = _METHOD_NAMES.get(method) or method.decode("ascii")
+    return RequestHead(name, target, 1 if minor == b"1" else 0, fields)
 
 
 def parse_response_head(data: bytes) -> ResponseHead:
     """A whole response head, its empty line included, or :class:`UpstreamMalformed`."""
-    match = _RESPONSE_HEAD.fullmatch(data)
-    if match is None:
-        raise UpstreamMalformed("The application's response head breaks the grammar of RFC 9112.")
-    minor, status, reason, section = match.groups()
-    return ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, section)
+    first, *lines = data.split(b"\r\n")
+    line = _STATUS_LINE.fullmatch(first)
+    if line is None:
+        raise UpstreamMalformed("The application's status line is not HTTP/1.1.")
+    minor, status, reason = line.groups()
+    try:
+        fields = _parse_fields(lines)
+    except _BadLine:
+        raise UpstreamMalformed("The application sent a field line out of grammar.") from None
+    return ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, fields)
 
 
 def parse_trailer_section(data: bytes) -> list[Field]:
     """A trailer section, its empty line included, or :class:`RequestError`."""
-    match = _FIELD_SECTION.fullmatch(data)
+    try:
+        return _parse_fields(data.split(b"\r\n"))
+    except _BadLine:
+        raise RequestError("A trailer field line breaks the grammar of RFC 9112.") from None
+
+
+def _parse_fields(lines: list[bytes]) -> list[Field]:
+    """``lines`` end with the two empty ones that the end of a head splits into."""
+    if lines[-2:] != [b"", b""]:
+        raise _BadLine
+    known = _known_lines.get
+    return [
+        (len(line) < _MAX_KNOWN_LINE_BYTES and known(line)) or _parse_field(line)
+        for line in lines[:-2]
+    ]
+
+
+def _parse_field(line: bytes) -> Field:
+    match = _FIELD_LINE.fullmatch(line)
     if match is None:
-        raise RequestError("A trailer field line breaks the grammar of RFC 9112, section 7.1.2.")
-    return Head(1, match[1]).fields
+        raise _BadLine
+    name, value = match.groups()
+    value = value.strip(b" \t")
+    field = (name.lower(), name, value, b"%b: %b\r\n" % (name, value))
+    if len(line) < _MAX_KNOWN_LINE_BYTES and field[0] not in _NEVER_KNOWN:
+        if len(_known_lines) >= _MAX_KNOWN_LINES:
+            _known_lines.clear()
+        _known_lines[line] = field
+    return field
 
 
 def is_hopeless(partial: bytes, start: int = 0) -> bool:

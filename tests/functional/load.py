@@ -19,6 +19,11 @@ class _FastProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._application.transports.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert self._transport is not None
+        self._application.transports.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -33,6 +38,7 @@ class FastApplication:
 
     def __init__(self) -> None:
         self.request_count = 0
+        self.transports: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: str) -> None:
@@ -40,9 +46,14 @@ class FastApplication:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _FastProtocol(self), path)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """End everything, and wait until it has ended."""
         assert self._server is not None
         self._server.close()
+        for transport in self.transports:
+            transport.abort()
+        while self.transports:
+            await asyncio.sleep(0)
 
 
 class FastClient(asyncio.Protocol):

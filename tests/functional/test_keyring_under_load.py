@@ -120,8 +120,24 @@ class Rotation:
             await asyncio.sleep(0.02)
 
 
+@pytest.fixture
+def report(
+    pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], None]:
+    """Tell whoever runs the tests, whether they pass or not."""
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
+
+    def write(line: str) -> None:
+        with capsys.disabled():
+            reporter.write_line("")
+            reporter.write_line(line)
+
+    return write
+
+
 def test_keys_come_and_go_under_load_without_one_wrong_answer(
-    launch: Launch, tmp_path: Path, keyring: Path, pytestconfig: pytest.Config
+    launch: Launch, tmp_path: Path, keyring: Path, report: Callable[[str], None]
 ) -> None:
     steady = Door(Signer.generate("2026-05"))
     rotating = [Door(Signer.generate(key_id)) for key_id in ("2026-08", "2026-11")]
@@ -146,7 +162,7 @@ def test_keys_come_and_go_under_load_without_one_wrong_answer(
                 await rotate(rotation, until=begin + RUN_S)
                 load.is_over = True
         finally:
-            application.close()
+            await application.close()
         metrics = await asyncio.to_thread(sidecar.metrics)
         accepted = metrics.nonzero("sidecar_tokens_accepted_total")
         rejected = metrics.nonzero("sidecar_tokens_rejected_total")
@@ -167,11 +183,9 @@ def test_keys_come_and_go_under_load_without_one_wrong_answer(
 
     load, rotation, took_s = uvloop.run(scenario())
 
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    assert reporter is not None
     total = load.answers.total()
-    reporter.write_line(
-        f"\n{total} answers in {took_s:.1f} s ({total / took_s:.0f}/s) by {CLIENTS} clients: "
+    report(
+        f"{total} answers in {took_s:.1f} s ({total / took_s:.0f}/s) by {CLIENTS} clients: "
         f"{load.answers[200]} x 200, {load.answers[401]} x 401; {load.judged['open']} had to be "
         f"200, {load.judged['shut']} had to be 401, {load.judged['changing']} fell into a change; "
         f"keys {dict(rotation.changes)}; wrong answers: {len(load.wrong)}"
