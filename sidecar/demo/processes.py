@@ -82,7 +82,7 @@ class Processes:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    start_new_session=False,
+                    start_new_session=True,
                 ),
             )
         self._all.append(process)
