@@ -188,7 +188,7 @@ class UpstreamBusy(UpstreamError):
 
 class TokenError(SidecarError):
     """The token does not open the door. ``generation`` and ``key_id`` name the key whose signature
-    held, where one did."""
+    held, where one did; ``rule`` the access rule that the request fell under."""
 
     reason = "malformed"
     status = 401
@@ -200,6 +200,7 @@ class TokenError(SidecarError):
         super().__init__(detail)
         self.key_id: str | None = None
         self.generation = "none"
+        self.rule = "default"
 
 
 class TokenMissing(TokenError):

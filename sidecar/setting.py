@@ -26,6 +26,7 @@ FormName = Literal[
     "file_path",
     "flag",
     "method",
+    "parameter_name",
     "path_pattern",
     "scheme",
     "size",

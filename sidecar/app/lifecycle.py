@@ -23,7 +23,7 @@ from sidecar.config.settings import Settings
 from sidecar.errors import ConfigError
 from sidecar.keys.refresh import keep_fresh
 from sidecar.keys.store import KeyStore
-from sidecar.net.listen import open_listener
+from sidecar.net.listen import address_of, open_listener
 from sidecar.versions.stamp import stamp_from_environment
 
 log = logging.getLogger("sidecar.app")
@@ -112,6 +112,7 @@ class Ending:
 async def _live(loaded: Loaded, store: KeyStore, ports: Ports) -> None:
     settings = loaded.settings
     ending = Ending()
+    addresses = [address_of(listener) for listener in ports.inbound]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.stop)
@@ -127,7 +128,7 @@ async def _live(loaded: Loaded, store: KeyStore, ports: Ports) -> None:
         await web.SockSite(runner, ports.admin).start()
         await app.server.listen(ports.inbound)
         app.readiness.release("starting")
-        _announce(settings, store)
+        _announce(settings, store, addresses)
         await _wait_and_drain(app, ending)
         app.upstream.close()
         for task in background:
@@ -166,7 +167,7 @@ async def _sweep(app: App) -> None:
             log.exception("A sweep of the connections failed.")
 
 
-def _announce(settings: Settings, store: KeyStore) -> None:
+def _announce(settings: Settings, store: KeyStore, addresses: list[str]) -> None:
     stamp = stamp_from_environment(os.environ)
     if not stamp.is_known:
         log.warning(
@@ -179,7 +180,7 @@ def _announce(settings: Settings, store: KeyStore) -> None:
             "data": {
                 "service": settings.service,
                 "version": stamp.version,
-                "listen": list(settings.listen),
+                "listen": addresses,
                 "admin": settings.admin,
                 "upstream": settings.upstream.url,
                 "mode": settings.auth.mode,

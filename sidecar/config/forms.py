@@ -206,6 +206,9 @@ FORMS: Mapping[FormName, Form] = {
     "file_path": Form(parse_text, _pattern(_TEXT)),
     "flag": Form(parse_flag, {"type": "boolean"}),
     "method": _matching("[A-Z][A-Z0-9_-]*", "an HTTP method in capitals such as GET"),
+    "parameter_name": _matching(
+        "[A-Za-z0-9._~-]+", "the name of a query parameter (letters, digits and . _ ~ -)"
+    ),
     "path_pattern": _matching(
         _PATH_PATTERN, f"a path such as /api/* (* as a whole segment, {_PATH_RULES})"
     ),

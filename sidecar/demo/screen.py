@@ -59,9 +59,8 @@ class Screen:
             self.verdict(line, is_right=row.is_right)
 
     def _mark(self, is_right: bool) -> str:
-        return self._style(
-            self._marks[is_right], fg="green" if is_right else "red", bold=None if is_right else True
-        )
+        style = {"fg": "green"} if is_right else {"fg": "red", "bold": True}
+        return self._style(self._marks[is_right], **style)
 
     def _style(self, text: str, **style: Any) -> str:
         return text if self._is_plain else click.style(text, **style)

@@ -93,16 +93,17 @@ class PathSource:
         """See :class:`KeySource`."""
         try:
             listing = self._list()
+            if listing == self._listing and self._is_settled:
+                return self._reading
+            reading = self._read(listing)
         except OSError as error:
             self._listing = None
             return self._keep(replace(self._reading, error=f"cannot be read: {error.strerror}"))
-        if listing == self._listing and self._is_settled:
-            return self._reading
         # Two writes within one tick of the file system's clock look alike: after each change
         # everything is read once more.
         self._is_settled = listing == self._listing
         self._listing = listing
-        return self._keep(self._read(listing))
+        return self._keep(reading)
 
     def _keep(self, reading: SourceReading) -> SourceReading:
         if reading != self._reading:
@@ -147,6 +148,7 @@ class PathSource:
                 else:
                     files[name] = self._read_key_file(path)
             except FileNotFoundError:  # gone since it was listed
+                self._directory().stat()  # with its directory: then all keys stay
                 continue
             except KeyFileError as error:
                 problems.append(Trouble(str(path), error.detail))

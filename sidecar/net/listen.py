@@ -50,6 +50,15 @@ def open_listener(address: str) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """The address that a socket really listens on, port 0 resolved, in the form it is written."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"{host}:{name[1]}"
+
+
 def _open_unix(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

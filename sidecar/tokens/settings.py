@@ -8,10 +8,15 @@ from sidecar.setting import Setting
 
 @dataclass(frozen=True, slots=True)
 class PlaceSettings:
-    """One place where a token may stand: a header or a cookie, with or without a scheme."""
+    """One place where a token may stand: a header, a cookie or a query parameter, with or without
+    a scheme."""
 
     header: Annotated[str | None, Setting("the name of a header field", "field_name")] = None
     cookie: Annotated[str | None, Setting("the name of a cookie", "cookie_name")] = None
+    query: Annotated[
+        str | None,
+        Setting("the name of a query parameter, which is never passed on", "parameter_name"),
+    ] = None
     scheme: Annotated[
         str, Setting("the word before the token, compared without case; empty = none", "scheme")
     ] = ""
@@ -25,14 +30,36 @@ class RuleSettings:
         tuple[str, ...],
         Setting("paths; `*` is one segment, at the end the rest", "path_pattern", at_least=1),
     ]
-    methods: Annotated[tuple[str, ...], Setting("methods; empty = every one", "method")] = ()
+    methods: Annotated[
+        tuple[str, ...], Setting("methods; GET is HEAD as well; empty = every one", "method")
+    ] = ()
     access: Annotated[
         str, Setting("what it needs", choices=("token", "optional", "public", "deny"))
     ] = "token"
     claims: Annotated[
         dict[str, Any],
-        Setting("claims that the token must carry: equals, or one of a list", "claim"),
+        Setting("claims that the token must carry: equals, one of a list, or contains", "claim"),
     ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResignSettings:
+    """The tokens of our own that the application gets in place of the callers'."""
+
+    algorithm: Annotated[
+        str, Setting("what they are signed with", choices=("RS256", "ES256"))
+    ] = "RS256"
+    public_key: Annotated[
+        str | None,
+        Setting("the file that the application reads our public key from", "file_path"),
+    ] = None
+    lifetime_s: Annotated[
+        float, Setting("how long each is valid", "duration", minimum=10, maximum=3600)
+    ] = 60.0
+    header: Annotated[
+        str, Setting("the field in which the application looks for them", "field_name")
+    ] = "Authorization"
+    scheme: Annotated[str, Setting("the word before them; empty = none", "scheme")] = "Bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +67,13 @@ class ForwardSettings:
     """What of a token the application sees."""
 
     token: Annotated[
-        str, Setting("whether the token itself is passed on", choices=("keep", "strip"))
+        str,
+        Setting(
+            "what becomes of the token: passed on, removed, or replaced by one of our own",
+            choices=("keep", "strip", "resign"),
+        ),
     ] = "keep"
+    resign: Annotated[ResignSettings, Setting("the tokens of our own")] = ResignSettings()
     claims: Annotated[dict[str, str], Setting("claim name to header field name", "field_name")] = (
         field(default_factory=dict)
     )
@@ -65,6 +97,13 @@ class AuthSettings:
         dict[str, float],
         Setting("key id to the moment from which all signers use it (RFC 3339)", "time"),
     ] = field(default_factory=dict)
+    revoked: Annotated[
+        tuple[str, ...], Setting("ids of keys that nothing is accepted from, whatever has them")
+    ] = ()
+    revoked_tokens: Annotated[
+        str | None,
+        Setting("a file of the `jti` of tokens that are not accepted, one a line", "file_path"),
+    ] = None
     switch: Annotated[
         str,
         Setting(
@@ -82,7 +121,7 @@ class AuthSettings:
             "where a token is looked for, in order",
             name="from",
             at_least=1,
-            one_of=("header", "cookie"),
+            one_of=("header", "cookie", "query"),
         ),
     ] = (PlaceSettings(header="Authorization", scheme="Bearer"),)
     issuer: Annotated[str | None, Setting("the only `iss` that is accepted")] = None

@@ -19,6 +19,7 @@ from tests.functional import credentials
 from tests.functional.client import PATIENCE_S, Client, Response, request
 
 COMMAND = (sys.executable, "-m", "sidecar")
+ROOT = Path(__file__).parents[2]
 
 Labels = Mapping[str, str]
 
@@ -58,6 +59,7 @@ def run_command(
     """Run a command of the program that ends by itself."""
     return subprocess.run(
         [*COMMAND, *arguments],
+        cwd=ROOT,
         env=clean_environment(environment or {}),
         capture_output=True,
         text=True,
@@ -93,6 +95,7 @@ class SidecarProcess:
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [*COMMAND, "run", "--config", str(file), *flags],
+                cwd=ROOT,
                 env=clean_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -164,6 +167,11 @@ class SidecarProcess:
     def log(self) -> list[dict[str, Any]]:
         """Every finished line of its log, which must all be JSON."""
         return [json.loads(line) for line in self.stderr.split("\n")[:-1]]
+
+    @property
+    def complaints(self) -> list[str]:
+        """What it said to people, not to a log."""
+        return [line for line in self.stderr.splitlines() if not line.startswith("{")]
 
     def wait_for_log(self, text: str) -> None:
         """Wait until a line of the log holds ``text``."""

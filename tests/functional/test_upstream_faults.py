@@ -40,7 +40,7 @@ SHORT_S = 0.6
 def configuration() -> dict[str, Any]:
     return {
         "auth": {"mode": "off"},
-        "log": {"access": "errors"},
+        "log": {"access": "all"},
         "upstream": {"response_timeout": f"{SHORT_S}s"},
     }
 
