@@ -1,4 +1,4 @@
-"""From the fields of a request to the text of its token.
+"""From the fields and the query of a request to the text of its token.
 
 Every configured place is looked at, so that two tokens in one request are always noticed (RFC 6750,
 section 2: a client must not send more than one). It judges no token and knows no key.
@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sidecar.errors import TokenDuplicate, TokenMalformed
+from sidecar.tokens.query import values_of
 from sidecar.tokens.settings import AuthSettings, PlaceSettings
 
 #: The values of a request's field, in order, by its lower-case name.
 FieldValues = Callable[[bytes], Sequence[bytes]]
-_Place = Callable[[FieldValues], bytes | None]
+_Place = Callable[[FieldValues, bytes | None], bytes | None]
 
 _BLANKS: Final = b" \t"
 
@@ -29,15 +30,16 @@ class TokenExtractor:
         self._first = places[0]
         self._others = places[1:]
 
-    def extract(self, values: FieldValues) -> bytes | None:
-        """The token's text, or ``None`` where no place holds one.
+    def extract(self, values: FieldValues, query: bytes | None = None) -> bytes | None:
+        """The token's text, or ``None`` where no place holds one. ``query`` as it was sent.
 
-        Raises :class:`TokenDuplicate` for two fields or cookies of one name and for different
-        tokens in different places, :class:`TokenMalformed` for a scheme that no token follows.
+        Raises :class:`TokenDuplicate` for two fields, cookies or parameters of one name and for
+        different tokens in different places, :class:`TokenMalformed` for a scheme that no token
+        follows.
         """
-        token = self._first(values)
+        token = self._first(values, query)
         for place in self._others:
-            found = place(values)
+            found = place(values, query)
             if token is None:
                 token = found
             elif found is not None and found != token:
@@ -51,11 +53,13 @@ def _build_place(place: PlaceSettings) -> _Place:
         return _header_place(place.header.lower().encode("ascii"), scheme)
     if place.cookie is not None:
         return _cookie_place(place.cookie.encode("ascii"), scheme)
-    raise ValueError("a place is a header or a cookie")
+    if place.query is not None:
+        return _query_place(place.query.lower().encode("ascii"), scheme)
+    raise ValueError("a place is a header, a cookie or a query parameter")
 
 
 def _header_place(name: bytes, scheme: bytes) -> _Place:
-    def read(values: FieldValues) -> bytes | None:
+    def read(values: FieldValues, _: bytes | None) -> bytes | None:
         found = values(name)
         if not found:
             return None
@@ -68,7 +72,7 @@ def _header_place(name: bytes, scheme: bytes) -> _Place:
 
 
 def _cookie_place(name: bytes, scheme: bytes) -> _Place:
-    def read(values: FieldValues) -> bytes | None:
+    def read(values: FieldValues, _: bytes | None) -> bytes | None:
         found: bytes | None = None
         for field in values(b"cookie"):
             for pair in field.split(b";"):
@@ -84,6 +88,19 @@ def _cookie_place(name: bytes, scheme: bytes) -> _Place:
         if len(found) > 1 and found[0] == found[-1] == ord('"'):
             found = found[1:-1].strip(_BLANKS)
         return _after_scheme(found, scheme, is_optional=True) if found else None
+
+    return read
+
+
+def _query_place(name: bytes, scheme: bytes) -> _Place:
+    def read(_: FieldValues, query: bytes | None) -> bytes | None:
+        found = values_of(query, name) if query else ()
+        if not found:
+            return None
+        if len(found) > 1:
+            raise TokenDuplicate("The parameter that carries the token is there more than once.")
+        value = found[0].strip(_BLANKS)
+        return _after_scheme(value, scheme, is_optional=True) if value else None
 
     return read
 

@@ -49,6 +49,10 @@ class Keyring:
     ``digest``: the same on every replica with the same keys. ``signing_since``: key id to the
     moment (unix seconds) from which all signers are stated to use it; only of keys in the ring.
     ``closed_since``: key id to the moment from which a newer key of the ring is stated to sign.
+    ``revoked``: key ids that were taken out by name, whether there is such a key or not, with where
+    that is said; none of them is in ``by_id``, nor is the same key under another id.
+    ``revoked_keys``: the keys among them that are there. ``revoked_tokens``: the ``jti`` of tokens
+    that were taken out one by one.
     """
 
     __slots__ = (
@@ -58,6 +62,9 @@ class Keyring:
         "digest",
         "newest",
         "order",
+        "revoked",
+        "revoked_keys",
+        "revoked_tokens",
         "signing_since",
     )
 
@@ -69,11 +76,18 @@ class Keyring:
         *,
         newest: str | None = None,
         signing_since: Mapping[str, float] | None = None,
+        revoked: Mapping[str, str] | None = None,
+        revoked_tokens: frozenset[str] = frozenset(),
     ) -> None:
         unsorted: dict[str, Key] = {}
         for key in keys:
             unsorted.setdefault(key.id, key)
-        by_id = {key_id: unsorted[key_id] for key_id in sorted(unsorted, key=natural_order)}
+        revoked = _with_twins(unsorted, revoked or {})
+        by_id = {
+            key_id: unsorted[key_id]
+            for key_id in sorted(unsorted, key=natural_order)
+            if key_id not in revoked
+        }
         if newest not in by_id:
             newest = next(reversed(by_id), None)
         order = tuple(key_id for key_id in by_id if key_id != newest)
@@ -90,6 +104,9 @@ class Keyring:
         self.closed_since: Mapping[str, float] = MappingProxyType(
             _closings(order, stated, is_natural=order == tuple(by_id))
         )
+        self.revoked: Mapping[str, str] = MappingProxyType(revoked)
+        self.revoked_keys = tuple(unsorted[key_id] for key_id in revoked if key_id in unsorted)
+        self.revoked_tokens = revoked_tokens
         self._newest_first = tuple(by_id[key_id] for key_id in reversed(order))
 
     def generation(self, key_id: str) -> str:
@@ -103,11 +120,31 @@ class Keyring:
             return (key,) if key is not None and algorithm in key.algorithms else ()
         return tuple(key for key in self._newest_first if algorithm in key.algorithms)
 
+    def revoked_candidates(self, claimed_kid: str | None, algorithm: str) -> tuple[Key, ...]:
+        """The revoked keys that may have signed such a token; they only help to say why not."""
+        return tuple(
+            key
+            for key in self.revoked_keys
+            if algorithm in key.algorithms and claimed_kid in (None, key.id)
+        )
+
     def __len__(self) -> int:
         return len(self.by_id)
 
     def __repr__(self) -> str:
         return f"<Keyring {' '.join(self.order) or 'empty'} digest={self.digest}>"
+
+
+def _with_twins(keys: Mapping[str, Key], revoked: Mapping[str, str]) -> dict[str, str]:
+    """``revoked`` in natural order, and the ids under which a revoked key is there once more."""
+    thumbprints = {key.thumbprint: key_id for key_id, key in keys.items() if key_id in revoked}
+    twins = {
+        key_id: f"the same key as {thumbprints[key.thumbprint]}"
+        for key_id, key in keys.items()
+        if key.thumbprint in thumbprints
+    }
+    said = {**twins, **revoked}
+    return {key_id: said[key_id] for key_id in sorted(said, key=natural_order)}
 
 
 def _digest(keys: Iterable[Key]) -> str:

@@ -20,6 +20,7 @@ from sidecar.errors import (
     KeysUnavailable,
     TokenError,
     TokenMalformed,
+    TokenRevoked,
     TokenTooLarge,
     TokenUnbounded,
     UnknownKey,
@@ -39,7 +40,7 @@ _FOREVER: Final = float("inf")
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedToken:
     """A token whose signature and claims held. Times in unix seconds; ``digest`` is the first half
-    of the SHA-256 of its text."""
+    of the SHA-256 of its text, ``token_id`` its ``jti``."""
 
     key: Key
     key_id: str
@@ -49,6 +50,7 @@ class VerifiedToken:
     expires_at: int | None
     not_before: int | None
     digest: bytes
+    token_id: str | None = None
 
 
 class Verifier:
@@ -89,6 +91,8 @@ class Verifier:
             return False
         if not entry.valid_from <= now < entry.valid_until:
             return False
+        if keyring.revoked_tokens and verified.token_id in keyring.revoked_tokens:
+            return False
         return not self._holds_switch or not self._is_past_switch(
             verified.key_id, verified.issued_at, keyring, now
         )
@@ -96,7 +100,7 @@ class Verifier:
     def _verify_anew(
         self, token: bytes, digest: bytes, keyring: Keyring, now: float
     ) -> VerifiedToken:
-        if not keyring.by_id:
+        if not keyring.by_id and not keyring.revoked:
             raise KeysUnavailable
         parts = parse_compact(token)
         header = self._known_headers.get(parts.header_part) or parse_header(parts.header_part)
@@ -106,8 +110,13 @@ class Verifier:
         except ValueError:
             raise TokenMalformed("The token's payload is not a JSON object.") from None
         key = _find_signer(parts, header.algorithm, candidates)
+        if key is None:
+            raise _explain_signature(parts, header, keyring)
         self._learn(parts.header_part, header)
+        token_id = _token_id(claims)
         try:
+            if token_id in keyring.revoked_tokens:
+                raise TokenRevoked("The token was revoked by its jti.")
             times = self._claim_rules.check(claims, now)
             if self._holds_switch:
                 self._check_switch(key.id, times.issued_at, keyring, now)
@@ -123,6 +132,7 @@ class Verifier:
             expires_at=times.expires_at,
             not_before=times.not_before,
             digest=digest[:16],
+            token_id=token_id,
         )
         self._remember(verified, digest, len(token))
         return verified
@@ -131,12 +141,12 @@ class Verifier:
         algorithm, claimed_kid = header
         if algorithm not in self._allowed:
             raise AlgorithmNotAllowed
-        if claimed_kid is not None and claimed_kid not in keyring.by_id:
-            raise UnknownKey
         candidates = keyring.candidates(claimed_kid, algorithm)
-        if not candidates:
-            raise AlgorithmNotAllowed("No key of the keyring allows the token's algorithm.")
-        return candidates
+        if candidates or keyring.revoked_candidates(claimed_kid, algorithm):
+            return candidates
+        if claimed_kid is not None and claimed_kid not in keyring.by_id:
+            raise TokenRevoked if claimed_kid in keyring.revoked else UnknownKey
+        raise AlgorithmNotAllowed("No key of the keyring allows the token's algorithm.")
 
     def _check_switch(
         self, key_id: str, issued_at: int | None, keyring: Keyring, now: float
@@ -167,12 +177,33 @@ class Verifier:
         self.remembered.put(digest, entry)
 
 
-def _find_signer(parts: CompactToken, algorithm: str, candidates: tuple[Key, ...]) -> Key:
+def _find_signer(parts: CompactToken, algorithm: str, candidates: tuple[Key, ...]) -> Key | None:
     check = CHECKS[algorithm]
     for key in candidates:
         if check(key.public_key, parts.signing_input, parts.signature):
             return key
-    raise BadSignature
+    return None
+
+
+def _explain_signature(
+    parts: CompactToken, header: UnverifiedHeader, keyring: Keyring
+) -> TokenError:
+    """Why no key of the ring signed it: one that was revoked did, or none that is known."""
+    revoked = keyring.revoked_candidates(header.claimed_kid, header.algorithm)
+    key = _find_signer(parts, header.algorithm, revoked)
+    if key is None:
+        return BadSignature()
+    error = TokenRevoked("The token's key was revoked.")
+    error.key_id, error.generation = key.id, keyring.generation(key.id)
+    return error
+
+
+def _token_id(claims: Mapping[str, Any]) -> str | None:
+    """The ``jti`` (RFC 7519, section 4.1.7), as a line of a list has it; some write a number."""
+    token_id = claims.get("jti")
+    if isinstance(token_id, str):
+        return token_id
+    return str(token_id) if type(token_id) is int else None
 
 
 def _is_same(key: Key | None, verified: VerifiedToken) -> bool:

@@ -37,7 +37,8 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\
 
 # field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5); no obs-fold, no white space
 # before the colon (section 5.1), no control byte but HTAB (RFC 9110, section 5.5).
-_FIELD_LINE: Final = re.compile(rb"(%b):([\t\x20-\x7e\x80-\xff]*+)" % _TOKEN)
+_FIELD_NAME: Final = re.compile(_TOKEN)
+_FIELD_VALUE_BYTES: Final = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
 # What no head can contain, even one that has not arrived in full.
 _NEVER_IN_HEAD: Final = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -192,10 +193,15 @@ def _parse_fields(lines: list[bytes]) -> list[Field]:
 
 
 def _parse_field(line: bytes) -> Field:
-    match = _FIELD_LINE.fullmatch(line)
-    if match is None:
+    name, colon, value = line.partition(b":")
+    # What is left after all bytes that a value may have are deleted, it may not have; for a long
+    # value that takes half the time of a regular expression.
+    if (
+        not colon
+        or _FIELD_NAME.fullmatch(name) is None
+        or value.translate(None, _FIELD_VALUE_BYTES)
+    ):
         raise _BadLine
-    name, value = match.groups()
     value = value.strip(b" \t")
     field = (name.lower(), name, value, b"%b: %b\r\n" % (name, value))
     if len(line) < _MAX_KNOWN_LINE_BYTES and field[0] not in _NEVER_KNOWN:

@@ -19,11 +19,11 @@ class _FastProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._application.transports.add(self._transport)
+        self._application.remember(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         assert self._transport is not None
-        self._application.transports.discard(self._transport)
+        self._application.forget(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -38,8 +38,20 @@ class FastApplication:
 
     def __init__(self) -> None:
         self.request_count = 0
-        self.transports: set[asyncio.Transport] = set()
+        self._transports: set[asyncio.Transport] = set()
+        self._is_quiet = asyncio.Event()
         self._server: asyncio.Server | None = None
+
+    def remember(self, transport: asyncio.Transport) -> None:
+        """A connection has come."""
+        self._transports.add(transport)
+        self._is_quiet.clear()
+
+    def forget(self, transport: asyncio.Transport) -> None:
+        """A connection has ended."""
+        self._transports.discard(transport)
+        if not self._transports:
+            self._is_quiet.set()
 
     async def listen(self, path: str) -> None:
         """Accept connections on a unix socket."""
@@ -50,10 +62,10 @@ class FastApplication:
         """End everything, and wait until it has ended."""
         assert self._server is not None
         self._server.close()
-        for transport in self.transports:
+        for transport in self._transports:
             transport.abort()
-        while self.transports:
-            await asyncio.sleep(0)
+        if self._transports:
+            await self._is_quiet.wait()
 
 
 class FastClient(asyncio.Protocol):

@@ -175,9 +175,7 @@ class SidecarProcess:
 
     def wait_for_log(self, text: str) -> None:
         """Wait until a line of the log holds ``text``."""
-        wait_until(
-            lambda: text in self.stderr.rpartition("\n")[0], f"the log says {text!r}"
-        )
+        wait_until(lambda: text in self.stderr.rpartition("\n")[0], f"the log says {text!r}")
 
     @property
     def access_log(self) -> list[dict[str, Any]]:
@@ -239,9 +237,7 @@ class Metrics:
 
     def value(self, name: str, **labels: str) -> float:
         """The one sample that has these labels, among others."""
-        (value,) = [
-            value for found, value in self.samples(name) if labels.items() <= found.items()
-        ]
+        (value,) = [value for found, value in self.samples(name) if labels.items() <= found.items()]
         return value
 
     def nonzero(self, name: str) -> dict[tuple[str, ...], float]:

@@ -180,7 +180,8 @@ def broken_files(sidecar: SidecarProcess) -> list[str]:
     return sorted(
         line["where"]
         for line in sidecar.log
-        if line["level"] == "warning" and "its last good keys stay in use" in line["message"]
+        if line["level"] == "warning"
+        and "its last good keys stay in use" in line["message"]
         and not line["message"].startswith("No longer so")
     )
 

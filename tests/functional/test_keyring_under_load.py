@@ -16,7 +16,7 @@ from tests.functional.client import request
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.load import FastApplication, FastClient
-from tests.functional.sidecar_process import SidecarProcess
+from tests.functional.sidecar_process import SidecarProcess, wait_until
 
 RUN_S = 10.0
 CLIENTS = 12
@@ -116,8 +116,9 @@ class Rotation:
 
     async def _wait(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
         # On a thread: the callers go on meanwhile.
-        while not is_so(await asyncio.to_thread(self._sidecar.keys)):
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(
+            wait_until, lambda: is_so(self._sidecar.keys()), "the change is in force"
+        )
 
 
 @pytest.fixture

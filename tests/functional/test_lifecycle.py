@@ -184,7 +184,10 @@ def complaints(sidecar: SidecarProcess) -> list[str]:
 @pytest.fixture
 def occupied() -> Iterator[list[str]]:
     """Two addresses at which somebody else listens."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
         yield ["{}:{}".format(*each.getsockname()) for each in (one, two)]
 
 

@@ -222,9 +222,7 @@ def test_a_request_in_a_body_is_only_a_body(
         post(b"Content-Length: %d" % len(SMUGGLED), first=b"GET /a HTTP/1.1", body=SMUGGLED),
         post(CHUNKED, first=b"DELETE /a HTTP/1.1", body=in_a_chunk),
         post(CHUNKED, b"Connection: transfer-encoding", body=in_a_chunk),
-        post(
-            b"Content-Length: %d" % len(SMUGGLED), b"Connection: content-length", body=SMUGGLED
-        ),
+        post(b"Content-Length: %d" % len(SMUGGLED), b"Connection: content-length", body=SMUGGLED),
         post(CHUNKED, b"Transfer_Encoding: identity", body=in_a_chunk),
         post(b"Content-Length: %d" % len(SMUGGLED), b"Content_Length: 0", body=SMUGGLED),
     ):

@@ -213,7 +213,12 @@ def test_a_body_where_none_belongs_is_never_the_next_answer(
 
 @pytest.mark.parametrize(
     "answer",
-    [closing(b""), resetting(b""), closing(b"HTTP/1.1 200 O"), resetting(b"HTTP/1.1 200 OK\r\nX: ")],
+    [
+        closing(b""),
+        resetting(b""),
+        closing(b"HTTP/1.1 200 O"),
+        resetting(b"HTTP/1.1 200 OK\r\nX: "),
+    ],
     ids=["closed before the head", "reset before it", "closed in the head", "reset in the head"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -231,9 +236,7 @@ def test_a_fault_is_counted_and_logged_under_its_reason(
     sidecar: SidecarProcess, application: Application
 ) -> None:
     def errors() -> float:
-        return sidecar.metrics().value(
-            "sidecar_upstream_errors_total", reason="upstream_malformed"
-        )
+        return sidecar.metrics().value("sidecar_upstream_errors_total", reason="upstream_malformed")
 
     before = errors()
     application.answer = keeping(b"garbage\r\n\r\n")
@@ -541,9 +544,7 @@ def test_an_application_that_is_killed_under_load_is_never_answered_for_wrongly(
 
     victim = start()
     try:
-        sidecar = launch(
-            {"auth": {"mode": "off"}, "upstream": {"url": f"http://127.0.0.1:{port}"}}
-        )
+        sidecar = launch({"auth": {"mode": "off"}, "upstream": {"url": f"http://127.0.0.1:{port}"}})
         wait_until(lambda: sidecar.ask(request("/up")).status == 200, "the application is up")
         outcomes: list[str] = []
         is_over = threading.Event()
