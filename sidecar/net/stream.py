@@ -60,6 +60,11 @@ class Stream:
         return self._error is not None
 
     @property
+    def is_full(self) -> bool:
+        """Whether the reader is so far behind that no more should come."""
+        return self._size >= HIGH_WATER_BYTES
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether the body is complete and every byte of it was taken."""
         return self.has_ended and not self._pieces
@@ -73,7 +78,7 @@ class Stream:
         self.total_bytes += len(data)
         if self._waiter is not None:
             self._wake()
-        if self._size >= HIGH_WATER_BYTES and self._on_full is not None:
+        if self.is_full and self._on_full is not None:
             self._on_full()
 
     def end(self, trailers: list[Field] | None = None) -> None:
@@ -101,7 +106,7 @@ class Stream:
         self.was_read = True
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        was_full = self._size >= HIGH_WATER_BYTES
+        was_full = self.is_full
         self._size = 0
         if was_full and self._on_drained is not None:
             self._on_drained()

@@ -164,6 +164,7 @@ class UpstreamConnection(Flow):
 
     def eof_received(self) -> bool:
         self.has_ended = True
+        self._feed_all()
         if self.state is State.TUNNEL:
             return self.tunnel is None or self.tunnel.half_close(self)
         if self.state is State.BODY and self._decoder is not None and self._decoder.end():
@@ -171,6 +172,7 @@ class UpstreamConnection(Flow):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._feed_all()
         self.transport = None
         if self.tunnel is not None:
             self.tunnel.lose(self)
@@ -238,6 +240,21 @@ class UpstreamConnection(Flow):
                 # More than the answer: it must never be read as the next one.
                 self._keeps_alive = False
             self._end_body()
+        elif decoder.is_busy:
+            self.pause_reading()
+            self.loop.call_soon(self._feed_more)
+
+    def _feed_more(self) -> None:
+        """Go on with what the decoder has, now that others had their turn."""
+        if self._decoder is not None and self._decoder.is_busy:
+            self._feed(b"")
+        if not self.body.is_full:
+            self.resume_reading()
+
+    def _feed_all(self) -> None:
+        """The connection ends: nothing of what came may wait."""
+        while self._decoder is not None and self._decoder.is_busy:
+            self._feed(b"")
 
     def _end_body(self) -> None:
         decoder, self._decoder = self._decoder, None

@@ -25,6 +25,8 @@ _CHUNK_LINE: Final = re.compile(
 _MAX_CHUNK_LINE: Final = 1024
 _MAX_TRAILER_BYTES: Final = 16384
 _MAX_TRAILERS: Final = 100
+# Chunks of one byte cost a microsecond each, and everybody else waits meanwhile.
+_MAX_CHUNKS_IN_ONE_GO: Final = 4096
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -44,9 +46,14 @@ class Decoder(Protocol):
 
     rest: bytes | None
     trailers: list[Field]
+    is_busy: bool
 
     def feed(self, data: bytes) -> bytes:
-        """Body bytes in ``data``; sets ``rest`` once the body has ended."""
+        """Body bytes in ``data``; sets ``rest`` once the body has ended.
+
+        ``is_busy`` afterwards: not all of the data was looked at, since that would take too long in
+        one go; feed ``b""`` for more after others had their turn.
+        """
         ...
 
     def end(self) -> bool:
@@ -58,6 +65,7 @@ class LengthDecoder:
     """A body of a known number of bytes."""
 
     __slots__ = ("_left", "rest", "trailers")
+    is_busy = False
 
     def __init__(self, length: int) -> None:
         self._left = length
@@ -81,6 +89,7 @@ class CloseDecoder:
     """A body that ends with its connection (responses only)."""
 
     __slots__ = ("rest", "trailers")
+    is_busy = False
 
     def __init__(self) -> None:
         self.rest: bytes | None = None
@@ -97,7 +106,7 @@ class CloseDecoder:
 class ChunkedDecoder:
     """A chunked body. Raises :class:`RequestError` where the coding is out of grammar."""
 
-    __slots__ = ("_at", "_buffer", "_left", "_scanned", "_step", "rest", "trailers")
+    __slots__ = ("_at", "_buffer", "_left", "_scanned", "_step", "is_busy", "rest", "trailers")
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -105,14 +114,18 @@ class ChunkedDecoder:
         self._left = 0
         self._scanned = 0  # of the trailer section, what holds no end and nothing wrong
         self._step: Callable[[list[bytes]], bool] = self._read_line
+        self.is_busy = False
         self.rest: bytes | None = None
         self.trailers: list[Field] = []
 
     def feed(self, data: bytes) -> bytes:
         self._buffer = self._buffer + data if self._buffer else data
+        self.is_busy = False
         pieces: list[bytes] = []
         while self.rest is None and self._step(pieces):
-            pass
+            if len(pieces) >= _MAX_CHUNKS_IN_ONE_GO:
+                self.is_busy = True
+                break
         self._buffer = self._buffer[self._at :]
         self._at = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -33,7 +33,7 @@ class Identity:
     def __init__(self, claims: Mapping[str, str]) -> None:
         self._written = [(claim, field.encode("ascii")) for claim, field in claims.items()]
         names = [field for _, field in self._written]
-        self._names = frozenset(_fold(name) for name in [*names, STATUS_FIELD])
+        self._names = frozenset(fold(name) for name in [*names, STATUS_FIELD])
 
     def is_forged(self, key: bytes) -> bool:
         """Whether a client's field of this lower-case name poses as one of ours."""
@@ -74,5 +74,6 @@ def _encode(text: str, unsafe: re.Pattern[bytes]) -> bytes:
     return unsafe.sub(lambda match: b"".join(b"%%%02X" % byte for byte in match[0]), raw)
 
 
-def _fold(name: bytes) -> bytes:
+def fold(name: bytes) -> bytes:
+    """One spelling of every field name that applications may read as this one."""
     return name.lower().translate(_FOLDED)

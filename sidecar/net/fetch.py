@@ -1,0 +1,208 @@
+"""Gets one document from another server over HTTP, and trusts that server with nothing.
+
+Bounded in time as a whole, in size while it arrives, and in redirects, which are followed within
+one origin only. No content encoding is asked for or accepted, so nothing can unpack to more than
+came. Proxies of the environment, ``.netrc`` and cookies play no part. It keeps no
+connection and no address: authorities and addresses that have changed count at once, and each of
+several replicas may be the one that answers.
+
+Passed by ``app.build`` to the rooms that need it.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
+from yarl import URL
+
+from sidecar import __version__
+from sidecar.errors import FetchError
+
+DEADLINE_S: Final = 10.0
+MAX_BYTES: Final = 1 << 20
+MAX_REDIRECTS: Final = 3
+
+_SYSTEM_TRUST: Final = ssl.get_default_verify_paths().openssl_cafile
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_HEADERS: Final = {
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"sidecar/{__version__}",
+}
+# delta-seconds (RFC 9111, section 1.2.2), also in quotes, as section 5.2 bids us read it.
+_MAX_AGE: Final = re.compile(r'max-age="?([0-9]{1,10})"?')
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer. ``content`` is ``None`` where the document is still the one of the ``etag`` that
+    was sent. ``fresh_s``: how long the server says that it need not be asked again; ``None`` where
+    it says nothing, or that nothing may be stored."""
+
+    content: bytes | None
+    etag: str | None
+    fresh_s: float | None
+
+
+async def fetch(
+    url: str,
+    *,
+    etag: str | None = None,
+    ca: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    deadline_s: float = DEADLINE_S,
+    max_bytes: int = MAX_BYTES,
+) -> Fetched:
+    """The document at ``url``, which begins with ``https://`` or ``http://``.
+
+    ``etag``: what the server called the document that the caller has. ``ca``: a PEM file of the
+    authorities to trust, in place of the system's. ``headers``: fields to send besides, and to this
+    origin alone. Raises :class:`FetchError`.
+    """
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _fetch(url, etag, ca, {**_HEADERS, **headers}, max_bytes)
+    except TimeoutError:
+        raise FetchError(f"did not answer in full within {deadline_s:g} s") from None
+    except (ClientError, OSError, ValueError) as error:
+        raise FetchError(_explain(error)) from None
+
+
+async def _fetch(
+    url: str, etag: str | None, ca: str | None, headers: dict[str, str], max_bytes: int
+) -> Fetched:
+    context = await asyncio.to_thread(_trust, ca) if url[:6].lower() == "https:" else None
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    async with ClientSession(
+        connector=TCPConnector(ssl=context or True, force_close=True),
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=None),
+        auto_decompress=False,
+        trust_env=False,
+    ) as session:
+        place = URL(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with session.get(place, headers=headers, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    return await _take(response, etag, max_bytes)
+                place = _redirected(place, response)
+        raise FetchError(f"redirects more than {MAX_REDIRECTS} times")
+
+
+def _trust(ca: str | None) -> ssl.SSLContext:
+    """Reads files, so it runs in a thread. What was read is kept until the file is another one: to
+    read the authorities of a whole system takes longer than all the rest."""
+    try:
+        return _read_trust(ca, _identity(Path(ca or _SYSTEM_TRUST)))
+    except (OSError, ValueError):  # an unreadable file; one without a certificate
+        raise FetchError(
+            f"was not asked: the file of its certificate authorities, {ca}, cannot be used"
+        ) from None
+
+
+def _identity(file: Path) -> tuple[int, ...]:
+    """What is another one as soon as the file is; empty for a file that is not there."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _read_trust(ca: str | None, _file: tuple[int, ...]) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
+def _redirected(place: URL, response: ClientResponse) -> URL:
+    """Where a redirect leads (RFC 9110, section 15.4)."""
+    target = place.join(URL(response.headers.get("Location", "")))
+    if target.scheme not in {"http", "https"} or target.origin() != place.origin():
+        raise FetchError("redirects to another server, and is not followed there")
+    return target.with_user(None)
+
+
+async def _take(response: ClientResponse, etag: str | None, max_bytes: int) -> Fetched:
+    if response.status == 304 and etag is not None:
+        return Fetched(None, etag, _fresh_s(response))
+    if response.status != 200:
+        raise FetchError(f"answered with status {response.status}")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError("answered in an encoding that was not asked for")
+    content = bytearray()
+    too_large = FetchError(f"answered with more than {max_bytes // 1024} KiB")
+    if (response.content_length or 0) > max_bytes:
+        raise too_large
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > max_bytes:
+            raise too_large
+    new_etag = response.headers.get("ETag")
+    if "no-store" in _directives(response):
+        new_etag = None
+    return Fetched(bytes(content), new_etag, _fresh_s(response))
+
+
+def _directives(response: ClientResponse) -> list[str]:
+    fields = ",".join(response.headers.getall("Cache-Control", ()))
+    return [directive.strip().lower() for directive in fields.split(",")]
+
+
+def _fresh_s(response: ClientResponse) -> float | None:
+    """The rest of the freshness lifetime (RFC 9111, section 4.2)."""
+    directives = _directives(response)
+    if "no-store" in directives:
+        return None
+    if "no-cache" in directives:
+        return 0.0
+    stated = [match for each in directives if (match := _MAX_AGE.fullmatch(each))]
+    if not stated:
+        return None
+    age = response.headers.get("Age", "0")
+    age_s = int(age) if re.fullmatch("[0-9]{1,10}", age) else 0
+    return float(max(min(int(match[1]) for match in stated) - age_s, 0))
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, in words of the system and of TLS, never of the other side."""
+    match error:
+        case ClientConnectorCertificateError():
+            certificate = error.certificate_error
+            reason = getattr(certificate, "verify_message", "") or "it is not for this host"
+            return f"has a certificate that is not trusted: {reason}"
+        case ClientSSLError():
+            return "cannot be reached: TLS failed"
+        case ClientConnectorDNSError():
+            return "cannot be reached: its host name is not known"
+        case ClientConnectorError():
+            return f"cannot be reached: {_reason(error.os_error)}"
+        case ClientError() | ConnectionError():
+            return "broke off or did not speak HTTP"
+        case OSError():
+            return f"cannot be reached: {_reason(error)}"
+    return "cannot be asked: its address cannot be used"
+
+
+def _reason(error: OSError) -> str:
+    """In the system's words: those of the event loop name an address that the caller knows."""
+    return os.strerror(error.errno) if error.errno else "the connection failed"
