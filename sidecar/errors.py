@@ -44,6 +44,28 @@ class KeyFileError(SidecarError):
     title = "The key cannot be used"
 
 
+class VersionError(SidecarError):
+    """A version has no place in the order of versions, or a requirement makes no sense."""
+
+    reason = "version_unordered"
+    title = "The version cannot be ordered"
+
+
+class FetchError(SidecarError):
+    """Another server did not answer as it should; ``detail`` continues a sentence that begins with
+    the server's name, and quotes nothing that it sent."""
+
+    reason = "fetch_failed"
+    title = "did not answer"
+
+
+class MemoryUnusable(SidecarError):
+    """What an earlier run of the sidecar left behind is damaged, or not ours."""
+
+    reason = "memory_unusable"
+    title = "The memory of an earlier run cannot be used"
+
+
 # --- requests ------------------------------------------------------------------------------
 
 
@@ -188,7 +210,8 @@ class UpstreamBusy(UpstreamError):
 
 class TokenError(SidecarError):
     """The token does not open the door. ``generation`` and ``key_id`` name the key whose signature
-    held, where one did; ``rule`` the access rule that the request fell under."""
+    held, where one did, and ``issued_at`` its ``iat``; ``rule`` the access rule that the request
+    fell under."""
 
     reason = "malformed"
     status = 401
@@ -199,6 +222,7 @@ class TokenError(SidecarError):
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
         self.key_id: str | None = None
+        self.issued_at: int | None = None
         self.generation = "none"
         self.rule = "default"
 

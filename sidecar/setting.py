@@ -25,15 +25,19 @@ FormName = Literal[
     "field_name",
     "file_path",
     "flag",
+    "issuer_url",
     "method",
     "parameter_name",
     "path_pattern",
+    "requirement",
     "scheme",
     "size",
     "text",
     "time",
     "upstream_url",
     "url_path",
+    "version",
+    "web_url",
 ]
 
 
@@ -45,9 +49,10 @@ class Setting:
     ``count``, ``bool`` a ``flag``). For a tuple it is the form of each item, for a dict of each
     value. ``choices`` replaces the form by a closed set of words. ``name`` is the name that users
     write, where it is not the attribute's without its unit; one with a dot belongs to the section
-    before the dot. ``at_least`` is how many items a list needs. For a list of settings classes,
-    ``one_of`` names members of which each item has exactly one, and ``shorthand`` the member that
-    a bare text stands for. The value of a ``secret`` setting is never shown.
+    before the dot. ``at_least`` is how many items a list needs. For several of a settings class,
+    ``one_of`` names members of which each item has exactly one, ``shorthand`` the member that a
+    bare text stands for, and ``url_shorthand`` that for one with ``://`` in it. The value of a
+    ``secret`` setting is never shown.
     """
 
     doc: str
@@ -59,6 +64,7 @@ class Setting:
     name: str | None = None
     one_of: tuple[str, ...] = ()
     shorthand: str | None = None
+    url_shorthand: str | None = None
     secret: bool = False
 
 
@@ -127,6 +133,55 @@ def parse_upstream_url(text: str) -> Address:
     if address.port == 0:
         raise ValueError("has port 0, to which nobody can connect")
     return address
+
+
+@dataclass(frozen=True, slots=True)
+class WebUrl:
+    """Where another server is asked: ``target`` is the path, and the query where there is one."""
+
+    is_tls: bool
+    address: Address
+    target: str
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine is asked."""
+        host = self.address.host.lower()
+        # A host whose last label is digits was parsed as an address: 127.example is not one.
+        is_ipv4 = host.rpartition(".")[2].isdigit()
+        return host in {"localhost", "::1"} or (is_ipv4 and host.startswith("127."))
+
+
+_WEB_URL = re.compile(r"(https?)://([^/?#]+)([/?][!-~]*)?", re.IGNORECASE)
+
+
+def parse_web_url(text: str) -> WebUrl:
+    """Take ``https://HOST[:PORT]/PATH[?QUERY]``, or the same with ``http``, apart.
+
+    Raises ValueError, with a phrase that says what is wrong, for anything else.
+    """
+    match = _WEB_URL.fullmatch(text)
+    if match is None:
+        raise ValueError("is not a URL of http or https")
+    scheme, authority, target = match[1].lower(), match[2], match[3] or "/"
+    if "@" in authority:
+        raise ValueError("has a user name or password, which would not be used")
+    if "#" in target:
+        raise ValueError("has a fragment (#), which no server ever sees")
+    has_port = authority.rpartition("]")[2].count(":") == 1
+    default_port = "443" if scheme == "https" else "80"
+    address = parse_address(authority if has_port else f"{authority}:{default_port}")
+    if address.port == 0:
+        raise ValueError("has port 0, to which nobody can connect")
+    return WebUrl(scheme == "https", address, target if target.startswith("/") else f"/{target}")
+
+
+def parse_issuer_url(text: str) -> WebUrl:
+    """An issuer's URL: as above, without a query (OpenID Connect Discovery 1.0, section 2)."""
+    url = parse_web_url(text)
+    if "?" in url.target:
+        raise ValueError("has a query, which no issuer has")
+    return url
 
 
 def _parse_socket_path(path: str) -> str:

@@ -33,6 +33,7 @@ _ENDPOINTS = (
     ("/metrics", "Prometheus or OpenMetrics text"),
     ("/version", "the service's version and this sidecar's"),
     ("/keys", "the keys, what was seen of each, and whether it may go"),
+    ("/dependencies", "the services that this one needs, and whether they will do"),
     ("/config", "the effective configuration, secrets redacted"),
 )
 

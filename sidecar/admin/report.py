@@ -4,8 +4,10 @@ It puts together what ``tokens`` and ``rotation`` know and judges nothing itself
 contract's; times are RFC 3339 in UTC, ``null`` where there is none.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from sidecar.keys.status import SourceStatus
 from sidecar.rotation.evidence import Evidence
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.moment import format_moment
@@ -16,12 +18,18 @@ from sidecar.tokens.keyring import Key, Keyring
 
 
 def build_keys_report(
-    keyring: Keyring, ledger: Ledger, policy: Policy, now: float
+    keyring: Keyring,
+    ledger: Ledger,
+    policy: Policy,
+    now: float,
+    sources: Sequence[SourceStatus] = (),
 ) -> dict[str, Any]:
     """The report as JSON-able values, newest key first.
 
     ``switch`` is what is in force: ``enforce`` only where tokens are in fact refused. No issued
     token is watched, so ``issued_total`` and ``unwatched_until`` are ``null``: not known, not 0.
+    ``revoked``: the keys that were taken out, ``said`` where; ``revoked_tokens``: how many tokens
+    are taken out one by one. ``sources``: where the keys are from, and how those are doing.
     """
     evidence = ledger.evidence(keyring.order, now)
     verdicts = judge(
@@ -39,6 +47,9 @@ def build_keys_report(
             _key(keyring, keyring.by_id[key_id], evidence[key_id], verdicts[key_id])
             for key_id in reversed(keyring.order)
         ],
+        "revoked": _revoked(keyring),
+        "revoked_tokens": len(keyring.revoked_tokens),
+        "sources": [_source(each, now) for each in sources],
     }
 
 
@@ -60,6 +71,33 @@ def _key(keyring: Keyring, key: Key, seen: Evidence, verdict: Verdict) -> dict[s
         "basis": str(verdict.basis),
         "retirable_at": _moment(verdict.retirable_at),
         "why": verdict.why,
+    }
+
+
+def _revoked(keyring: Keyring) -> list[dict[str, str | None]]:
+    """Every id that was taken out; of a key that no source has, only that is known."""
+    keys = {key.id: key for key in keyring.revoked_keys}
+    return [
+        {
+            "id": key_id,
+            "said": said,
+            "thumbprint": keys[key_id].thumbprint if key_id in keys else None,
+            "source": keys[key_id].source if key_id in keys else None,
+        }
+        for key_id, said in keyring.revoked.items()
+    ]
+
+
+def _source(status: SourceStatus, now: float) -> dict[str, Any]:
+    """``age_s``: the seconds since all that it gave was read well."""
+    at = status.last_success_at
+    return {
+        "name": status.name,
+        "up": status.is_up,
+        "last_success_at": _moment(at),
+        "age_s": None if at is None else round(max(now - at, 0.0), 3),
+        "last_error": status.last_error,
+        "keys": list(status.key_ids),
     }
 
 

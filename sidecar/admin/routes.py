@@ -39,8 +39,9 @@ class AdminView:
 
     readiness: Readiness
     registry: CollectorRegistry
-    version: Mapping[str, Any]
+    version: Callable[[], Mapping[str, Any]]
     keys_report: Callable[[], Mapping[str, Any]]
+    dependencies_report: Callable[[], Mapping[str, Any]]
     config_report: Callable[[], Mapping[str, Any]]
     drain: Callable[[], None]
 
@@ -59,6 +60,7 @@ def build_admin(view: AdminView) -> web.Application:
             web.get("/metrics", routes.metrics),
             web.get("/version", routes.version),
             web.get("/keys", routes.keys),
+            web.get("/dependencies", routes.dependencies),
             web.get("/config", routes.config),
             web.post("/drain", routes.drain),
         ]
@@ -74,7 +76,7 @@ class _Routes:
 
     async def page(self, _: web.Request) -> web.Response:
         view = self._view
-        text = build_page(view.version, view.readiness.reasons(), view.keys_report())
+        text = build_page(view.version(), view.readiness.reasons(), view.keys_report())
         policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
         return web.Response(text=text, content_type="text/html", headers=policy)
 
@@ -92,10 +94,13 @@ class _Routes:
         return web.Response(body=body, headers={"Content-Type": media_type, "Vary": "Accept"})
 
     async def version(self, _: web.Request) -> web.Response:
-        return _json(self._view.version)
+        return _json(self._view.version())
 
     async def keys(self, _: web.Request) -> web.Response:
         return _json(self._view.keys_report())
+
+    async def dependencies(self, _: web.Request) -> web.Response:
+        return _json(self._view.dependencies_report())
 
     async def config(self, _: web.Request) -> web.Response:
         return _json(self._view.config_report())

@@ -4,38 +4,51 @@ Called by ``app.lifecycle`` once, inside the event loop.
 """
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from aiohttp import web
 
 from sidecar import __version__
+from sidecar.admin.dependencies import build_dependencies_report
 from sidecar.admin.readiness import Readiness
 from sidecar.admin.report import build_keys_report
 from sidecar.admin.routes import AdminView, build_admin
+from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
 from sidecar.config.settings import Settings
 from sidecar.config.show import report
-from sidecar.keys.store import KeyStore, build_sources
+from sidecar.keys.build import build_sources
+from sidecar.keys.revoked import TokenList
+from sidecar.keys.store import KeyStore
+from sidecar.keys.unknown import UnknownKeys
+from sidecar.metrics.callers import Callers
+from sidecar.metrics.dependencies import Dependencies
 from sidecar.metrics.registry import build_registry
+from sidecar.metrics.rules import RuleTally
 from sidecar.metrics.service import ServiceInfo
+from sidecar.metrics.sources import KeySources
 from sidecar.metrics.tokens import Tokens
 from sidecar.metrics.traffic import Traffic
-from sidecar.proxy.pipeline import Pipeline, VersionAnswer
+from sidecar.net.fetch import fetch
+from sidecar.proxy.credentials import Credentials
+from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.record import Recorder
 from sidecar.proxy.server import Server
 from sidecar.proxy.tunnels import Tunnels
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.policy import Policy
-from sidecar.tokens.permit import Authorizer
+from sidecar.tokens.permit import NO_SINGLE_RULE, Authorizer
+from sidecar.tokens.reissue import Reissuer
+from sidecar.tokens.removal import TokenRemoval
+from sidecar.tokens.settings import AuthSettings
 from sidecar.upstream.client import Upstream
-from sidecar.versions.stamp import ServiceVersion, stamp_from_environment
+from sidecar.versions.stamp import stamp_from_environment
 from sidecar.wire.headers import REWRITTEN, Filter
-from sidecar.wire.identity import Identity
+from sidecar.wire.identity import Identity, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,87 +61,105 @@ class App:
     server: Server
     upstream: Upstream
     tunnels: Tunnels
+    versions: Versions
     admin: web.Application
 
 
 def build_store(settings: Settings) -> KeyStore:
     """The key store of these settings; nothing is loaded yet."""
+    auth = settings.auth
+    sources = build_sources(settings.keyring, fetch)
+    if auth.revoked_tokens is not None:
+        sources.append(TokenList(Path(auth.revoked_tokens)))
     return KeyStore(
-        build_sources(settings.keyring),
-        newest=settings.auth.newest,
-        signing_since=settings.auth.signing_since,
+        sources,
+        newest=auth.newest,
+        signing_since=auth.signing_since,
         clock=time.time,
+        revoked=auth.revoked,
     )
 
 
 def build_app(
-    loaded: Loaded, store: KeyStore, tasks: asyncio.TaskGroup, drain: Callable[[], None]
+    loaded: Loaded,
+    store: KeyStore,
+    reissuer: Reissuer | None,
+    tasks: asyncio.TaskGroup,
+    drain: Callable[[], None],
 ) -> App:
     """Everything, joined; ``drain`` is called when the admin port is asked to drain."""
     settings = loaded.settings
     auth = settings.auth
     loop = asyncio.get_running_loop()
-    stamp = stamp_from_environment(os.environ)
     policy = Policy.of(auth)
     identity = Identity(auth.forward.claims)
+    removal = TokenRemoval(auth)
+    rules = _rule_tally(auth)
     ledger = Ledger(observing_since=time.time(), leeway_s=auth.leeway_s)
     traffic = Traffic()
     upstream = Upstream(settings.upstream, loop)
     tunnels = Tunnels(
         settings.tunnel, loop, leeway_s=auth.leeway_s, enforces=auth.mode == "enforce"
     )
-    version = version_document(settings.service, stamp)
+    readiness = Readiness(starting="The sidecar is starting.")
+    versions = Versions(settings, stamp_from_environment(os.environ), readiness, upstream)
+    callers = Callers(settings.version.callers)
     pipeline = Pipeline(
         service=settings.service,
         limits=settings.limits,
-        version=VersionAnswer(
-            frozenset(path.encode() for path in settings.version.paths), _json(version)
-        ),
+        version=versions.answer(),
+        version_field=versions.field(),
         authorizer=Authorizer(auth),
         keyring=lambda: store.current,
+        unknown_keys=UnknownKeys(store.remote_sources),
         identity=identity,
-        fields=_request_filter(settings, identity),
+        credentials=Credentials(removal, reissuer),
+        fields=_request_filter(removal, identity),
         upstream=upstream,
         tunnels=tunnels,
-        recorder=Recorder(traffic, ledger, settings.log.access),
+        recorder=Recorder(traffic, ledger, rules, settings.log.access, callers),
         tasks=tasks,
     )
-    readiness = Readiness(starting="The sidecar is starting.")
+    versions.follow(pipeline)
     collectors = [
         Tokens(ledger, store, policy, auth.mode == "enforce", time.time),
+        KeySources(lambda: store.observed),
+        rules,
         traffic,
-        ServiceInfo(settings.service, stamp.version, stamp.commit, stamp.is_known, __version__),
+        ServiceInfo(settings.service, versions.statement, __version__),
+        Dependencies(versions.watches),
+        callers,
     ]
     view = AdminView(
         readiness=readiness,
         registry=build_registry(collectors),
-        version=version,
-        keys_report=lambda: build_keys_report(store.current, ledger, policy, time.time()),
+        version=versions.document,
+        keys_report=lambda: build_keys_report(
+            store.current, ledger, policy, time.time(), store.observed
+        ),
+        dependencies_report=lambda: build_dependencies_report(versions.watches, time.time()),
         config_report=lambda: report(settings, loaded.origins),
         drain=drain,
     )
     server = Server(pipeline, settings.limits, settings.timeouts, traffic, tasks)
-    return App(settings, store, readiness, server, upstream, tunnels, build_admin(view))
+    return App(settings, store, readiness, server, upstream, tunnels, versions, build_admin(view))
 
 
-def version_document(service: str, stamp: ServiceVersion) -> dict[str, Any]:
-    """What ``GET /version`` answers."""
-    return {
-        "service": service,
-        "version": stamp.version,
-        "commit": stamp.commit,
-        "sidecar": __version__,
-    }
+def _request_filter(removal: TokenRemoval, identity: Identity) -> Filter:
+    """Which of a client's fields end here: those that only we write, and those that carry a token
+    which is not passed on, in every spelling that an application may read as one of them."""
+    hidden = frozenset(fold(header.encode("ascii")) for header in removal.headers)
+    return Filter(lambda key: key in REWRITTEN or fold(key) in hidden or identity.is_forged(key))
 
 
-def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document).encode() + b"\n"
-
-
-def _request_filter(settings: Settings, identity: Identity) -> Filter:
-    """Which of a client's fields end here: those that we write, and the token where it is kept."""
-    ours = REWRITTEN
-    if settings.auth.forward.token == "strip":
-        headers = (place.header for place in settings.auth.places)
-        ours |= {header.lower().encode("ascii") for header in headers if header}
-    return Filter(lambda key: key in ours or identity.is_forged(key))
+def _rule_tally(auth: AuthSettings) -> RuleTally:
+    """The tally of refusals, with the rules that can refuse."""
+    refuses = auth.mode == "enforce"
+    likeliest = {"token": "missing", "optional": "malformed", "deny": "forbidden"}
+    expected = [
+        (str(index), likeliest[rule.access])
+        for index, rule in enumerate(auth.rules)
+        if rule.access in likeliest
+    ]
+    others = [("default", "missing"), (NO_SINGLE_RULE, "forbidden")]
+    return RuleTally([*expected, *others] if auth.mode != "off" else [], refuses=refuses)

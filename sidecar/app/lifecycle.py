@@ -23,7 +23,9 @@ from sidecar.config.settings import Settings
 from sidecar.errors import ConfigError
 from sidecar.keys.refresh import keep_fresh
 from sidecar.keys.store import KeyStore
-from sidecar.net.listen import address_of, open_listener
+from sidecar.net.listen import BACKLOG, address_of, open_listener
+from sidecar.proxy.resign import build_reissuer
+from sidecar.tokens.reissue import Reissuer
 from sidecar.versions.stamp import stamp_from_environment
 
 log = logging.getLogger("sidecar.app")
@@ -51,14 +53,40 @@ def run(loaded: Loaded) -> int:
     configure_logs(settings.log)
     store = build_store(settings)
     store.load()
-    if not store.current.by_id and settings.auth.mode == "enforce":
+    if _lacks_keys(settings, store) and not store.remote_sources:
         raise ConfigError(store.explain_empty())
+    _check_token_list(settings, store)
     ports = open_ports(settings)
     try:
-        _run_loop(_live(loaded, store, ports))
+        reissuer = build_reissuer(settings.auth.forward)
+        _run_loop(_live(loaded, store, reissuer, ports))
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from None
     finally:
         ports.close()
     return 0
+
+
+def _lacks_keys(settings: Settings, store: KeyStore) -> bool:
+    """Whether tokens are to be refused, and there is no key that could say which."""
+    has_keys = store.current.by_id or store.current.revoked_keys
+    return settings.auth.mode == "enforce" and not has_keys
+
+
+def _check_token_list(settings: Settings, store: KeyStore) -> None:
+    """A list of revoked tokens that was never read revokes nothing: that is no way to start."""
+    name = settings.auth.revoked_tokens
+    for source in store.observed:
+        if source.name == name and source.last_success_at is None:
+            raise ConfigError(f"auth.revoked_tokens: {source.last_error}")
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the task group of everything ended with; the rest of it was cancelled for that."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def open_ports(settings: Settings) -> Ports:
@@ -109,26 +137,28 @@ class Ending:
         self.stop_wanted.set()
 
 
-async def _live(loaded: Loaded, store: KeyStore, ports: Ports) -> None:
-    settings = loaded.settings
+async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, ports: Ports) -> None:
     ending = Ending()
     addresses = [address_of(listener) for listener in ports.inbound]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.stop)
     async with asyncio.TaskGroup() as tasks:
-        app = build_app(loaded, store, tasks, ending.drain)
+        app = build_app(loaded, store, reissuer, tasks, ending.drain)
         background = [
             tasks.create_task(keep_fresh(store)),
+            tasks.create_task(_wait_for_keys(app)),
             tasks.create_task(_sweep(app)),
+            *map(tasks.create_task, app.versions.tasks()),
         ]
         runner = web.AppRunner(app.admin, access_log=None, handle_signals=False)
         await runner.setup()
         assert ports.admin is not None
-        await web.SockSite(runner, ports.admin).start()
+        await web.SockSite(runner, ports.admin, backlog=BACKLOG).start()
         await app.server.listen(ports.inbound)
+        _hold_for_keys(app)
         app.readiness.release("starting")
-        _announce(settings, store, addresses)
+        _announce(app, addresses)
         await _wait_and_drain(app, ending)
         app.upstream.close()
         for task in background:
@@ -155,6 +185,27 @@ async def _wait_and_drain(app: App, ending: Ending) -> None:
     app.server.abort_all()
 
 
+def _hold_for_keys(app: App) -> bool:
+    """Be not ready while tokens cannot be judged; whether that is so. Where none is refused, nobody
+    has to wait."""
+    why = app.store.explain_waiting() if app.settings.auth.mode == "enforce" else ""
+    if why:
+        app.readiness.hold("keys", why)
+    else:
+        app.readiness.release("keys")
+    return bool(why)
+
+
+async def _wait_for_keys(app: App) -> None:
+    """Until keys have come from elsewhere for the first time."""
+    is_late = False
+    while _hold_for_keys(app):
+        is_late = True
+        await asyncio.sleep(0.05)
+    if is_late:
+        log.info("The keys are here.", extra={"data": {"keys": list(app.store.current.by_id)}})
+
+
 async def _sweep(app: App) -> None:
     """Look at every deadline, again and again; a failure of one sweep does not end the next."""
     while True:
@@ -167,15 +218,16 @@ async def _sweep(app: App) -> None:
             log.exception("A sweep of the connections failed.")
 
 
-def _announce(settings: Settings, store: KeyStore, addresses: list[str]) -> None:
+def _announce(app: App, addresses: list[str]) -> None:
+    settings, waits_for = app.settings, app.readiness.reasons()
     stamp = stamp_from_environment(os.environ)
-    if not stamp.is_known:
+    if not stamp.is_known and settings.version.source == "stamp":
         log.warning(
             "The service's version is not known: VERSION_NAME is unset or 'BAD VERSION'. "
             "Pass it as a build argument."
         )
     log.info(
-        "The sidecar is ready.",
+        "The sidecar serves, and is not ready yet." if waits_for else "The sidecar is ready.",
         extra={
             "data": {
                 "service": settings.service,
@@ -184,7 +236,8 @@ def _announce(settings: Settings, store: KeyStore, addresses: list[str]) -> None
                 "admin": settings.admin,
                 "upstream": settings.upstream.url,
                 "mode": settings.auth.mode,
-                "keys": list(store.current.by_id),
+                "keys": list(app.store.current.by_id),
+                **({"waits_for": dict(waits_for)} if waits_for else {}),
             }
         },
     )

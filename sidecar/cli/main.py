@@ -21,7 +21,14 @@ from typing import NoReturn
 import click
 
 from sidecar import __version__
-from sidecar.errors import ConfigError, KeyFileError, SidecarError, TokenError, UpstreamError
+from sidecar.errors import (
+    ConfigError,
+    FetchError,
+    KeyFileError,
+    SidecarError,
+    TokenError,
+    UpstreamError,
+)
 
 #: Every command, and its line in ``sidecar --help``.
 COMMANDS: Mapping[str, str] = {
@@ -30,7 +37,9 @@ COMMANDS: Mapping[str, str] = {
     "config": "Check, show and describe the configuration.",
     "keys": "Generate and list keys.",
     "token": "Mint and inspect tokens.",
-    "version": "Show and stamp versions.",
+    "rules": "Explain which access rule a request falls under.",
+    "version": "Show, stamp and compare versions.",
+    "deps": "Check what this service needs of others.",
     "healthcheck": "Ask a sidecar on this machine whether it lives.",
 }
 
@@ -121,7 +130,8 @@ def _explain(error: SidecarError) -> int:
         return WRONG_USAGE
     if isinstance(error, TokenError):
         return DOES_NOT_HOLD
-    return COULD_NOT_FIND_OUT if isinstance(error, UpstreamError) else INTERNAL_ERROR
+    is_elsewhere = isinstance(error, UpstreamError | FetchError)
+    return COULD_NOT_FIND_OUT if is_elsewhere else INTERNAL_ERROR
 
 
 def _explain_system(error: OSError) -> int:

@@ -1,4 +1,4 @@
-"""``sidecar version``: what this image is stamped with, and the stamp for the next build.
+"""``sidecar version``: what this image is stamped with, the stamp for the next, and their order.
 
 Reading git is I/O, so it stands here and not in ``versions``, which only reads what it is given.
 """
@@ -13,6 +13,7 @@ import click
 
 from sidecar import __version__
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
+from sidecar.errors import VersionError
 from sidecar.versions.stamp import (
     COMMIT_VARIABLE,
     NAME_VARIABLE,
@@ -21,11 +22,32 @@ from sidecar.versions.stamp import (
 )
 
 _GIT_TIMEOUT_S = 30.0
+_DIRTY = "-dirty"
 
 
 @click.group("version")
 def command() -> None:
-    """Show and stamp versions."""
+    """Show, stamp and compare versions."""
+
+
+@command.command("compare")
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+def compare(one: str, other: str) -> int:
+    """Print <, = or >: how version A stands to version B, < meaning that A is older.
+
+    Exit code 3: there is no order between them (latest, a bare commit, tags of different services).
+    """
+    from sidecar.versions import order
+    from sidecar.versions.version import parse_version
+
+    try:
+        found = order.compare(parse_version(one), parse_version(other))
+    except VersionError as problem:
+        click.echo(f"sidecar: there is no order: {problem.detail}", err=True)
+        return COULD_NOT_FIND_OUT
+    click.echo(found.value)
+    return 0
 
 
 @command.command("show")
@@ -71,15 +93,16 @@ def stamp(form: str, directory: Path) -> int:
     \b
     docker build $(sidecar version stamp --format build-args) .
 
-    Exit code 3: git does not tell, for example because there is no tag yet.
+    The version is the tag (v2.3), or the tag, the commits since and the commit (v2.3-17-g2257f9c);
+    -dirty at its end marks changes that no commit holds. Exit code 3: git does not tell, for
+    example because there is no tag yet.
     """
     try:
         found = read_stamp(directory)
-        is_changed = bool(_ask_git(directory, "status", "--porcelain", "--untracked-files=no"))
     except GitSilent as problem:
         click.echo(f"sidecar: the version cannot be read from git: {problem}", err=True)
         return COULD_NOT_FIND_OUT
-    if is_changed:
+    if found.version.endswith(_DIRTY):
         click.echo("sidecar: warning: there are changes that the commit does not hold", err=True)
     click.echo(_format(found, form))
     return 0
@@ -90,7 +113,7 @@ class GitSilent(Exception):
 
 
 def read_stamp(directory: Path) -> ServiceVersion:
-    """The version (``git describe --tags``) and commit of what is checked out there.
+    """The version (``git describe --tags --dirty``) and commit of what is checked out there.
 
     Raises GitSilent outside a repository, before the first commit, without a tag, and for a shallow
     clone, unless a tag stands on its very commit: git would count the commits of a cut-off history.
@@ -99,14 +122,14 @@ def read_stamp(directory: Path) -> ServiceVersion:
     if _ask_git(directory, "rev-parse", "--is-shallow-repository") == "true":
         try:
             return ServiceVersion(
-                _ask_git(directory, "describe", "--tags", "--exact-match"), commit
+                _ask_git(directory, "describe", "--tags", "--exact-match", "--dirty"), commit
             )
         except GitSilent:
             remedy = "git fetch --unshallow --tags"
             raise GitSilent(f"this is a shallow clone without its tags; {remedy}") from None
     if not _ask_git(directory, "tag", "--merged", "HEAD"):
         raise GitSilent("no commit up to this one has a tag; git tag v0.1 makes the first")
-    return ServiceVersion(_ask_git(directory, "describe", "--tags"), commit)
+    return ServiceVersion(_ask_git(directory, "describe", "--tags", "--dirty"), commit)
 
 
 def _ask_git(directory: Path, *arguments: str) -> str:
@@ -135,7 +158,7 @@ def _ask_git(directory: Path, *arguments: str) -> str:
 def _format(stamp: ServiceVersion, form: str) -> str:
     variables = {NAME_VARIABLE: stamp.version, COMMIT_VARIABLE: stamp.commit}
     if form == "json":
-        return json.dumps({"version": stamp.version, "commit": stamp.commit})
+        return json.dumps({**stamp.as_object(), "dirty": stamp.version.endswith(_DIRTY)})
     if form == "build-args":
         # Not quoted: the words come out of $(...), and git allows no space, *, ? or [ in a tag.
         return " ".join(f"--build-arg {name}={value}" for name, value in variables.items())

@@ -6,14 +6,18 @@ said would be about a default that nobody chose. What needs a key, a file or the
 judged is not judged here but at start. Called by ``config.load``.
 """
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
+from sidecar.config.quote import path_below, quote
 from sidecar.config.settings import Settings
-from sidecar.errors import ConfigError
-from sidecar.setting import Address, parse_address, parse_upstream_url
+from sidecar.errors import ConfigError, VersionError
+from sidecar.keys.settings import KeySourceSettings
+from sidecar.setting import Address, parse_address, parse_upstream_url, parse_web_url
 from sidecar.tokens.rules import Rules
 from sidecar.tokens.settings import PlaceSettings, RuleSettings
 
@@ -116,6 +120,47 @@ def _no_keys(settings: Settings) -> Iterator[str]:
         )
 
 
+def _key_sources_that_mislead(settings: Settings) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, source in enumerate(settings.keyring):
+        path = f"auth.keyring[{index}]"
+        name = source.path or source.url or source.issuer or ""
+        if name in seen:
+            yield f"{path}: {quote(name)} is listed before"
+        seen.add(name)
+        if source.path is not None:
+            yield from _options_of_a_path(source, path)
+        else:
+            yield from _unsafe_way(source, path)
+
+
+def _options_of_a_path(source: KeySourceSettings, path: str) -> Iterator[str]:
+    said = {
+        "refresh": source.refresh_s is not None,
+        "ca": source.ca is not None,
+        "keep_removed": bool(source.keep_removed_s),
+        "insecure": source.insecure,
+    }
+    for name in (name for name, is_said in said.items() if is_said):
+        yield f"{path}.{name}: means nothing for a path, which is watched; leave it out"
+
+
+def _unsafe_way(source: KeySourceSettings, path: str) -> Iterator[str]:
+    text = source.url or source.issuer or ""
+    url = parse_web_url(text)
+    if url.is_tls:
+        if source.insecure:
+            yield f"{path}.insecure: means nothing for https, whose certificates are always checked"
+        return
+    if not url.is_loopback and not source.insecure:
+        yield (
+            f"{path}.{'url' if source.url else 'issuer'}: {quote(text)} is not encrypted, so anyone"
+            " on the way could replace the keys; use https, or set insecure: true"
+        )
+    if source.ca is not None and source.url is not None:
+        yield f"{path}.ca: means nothing for http"
+
+
 def _unbounded_and_bounded(settings: Settings) -> Iterator[str]:
     auth = settings.auth
     if auth.allow_unbounded and auth.max_lifetime_s:
@@ -125,20 +170,49 @@ def _unbounded_and_bounded(settings: Settings) -> Iterator[str]:
 
 
 def _places_without_a_token(settings: Settings) -> Iterator[str]:
-    seen: set[tuple[str | None, str | None]] = set()
+    seen: set[str] = set()
     for index, place in enumerate(settings.auth.places):
         header = place.header.lower() if place.header else None
         if header in _HOP_BY_HOP:
             yield f"auth.from[{index}].header: {place.header} belongs to one connection only"
         if header == "cookie":
             yield f"auth.from[{index}].header: Cookie holds many values; write cookie: NAME instead"
-        if (header, place.cookie) in seen:
-            yield f"auth.from[{index}]: {_place_name(place)} is listed before"
-        seen.add((header, place.cookie))
+        name = _place_name(place)
+        if name in seen:
+            yield f"auth.from[{index}]: {name} is listed before"
+        seen.add(name)
 
 
 def _place_name(place: PlaceSettings) -> str:
-    return f"the header {place.header}" if place.header else f"the cookie {place.cookie}"
+    if place.header:
+        return f"the header {place.header.lower()}"
+    return f"the query parameter {place.query}" if place.query else f"the cookie {place.cookie}"
+
+
+def _resigning_that_cannot_work(settings: Settings) -> Iterator[str]:
+    forward = settings.auth.forward
+    resign, path = forward.resign, "auth.forward.resign"
+    if forward.token != "resign":
+        if resign.public_key is not None:
+            yield f"{path}: says nothing while auth.forward.token is {forward.token}"
+        return
+    if settings.auth.mode == "off":
+        yield "auth.forward.token: resign needs verified tokens, and auth.mode is off"
+    if resign.public_key is None:
+        yield f"{path}.public_key: is needed; name the file that the application reads"
+    elif any(_holds(source.path, resign.public_key) for source in settings.keyring):
+        yield f"{path}.public_key: lies in auth.keyring: our own tokens would open our own door"
+    fields = {_fold(name) for name in forward.claims.values()}
+    if _fold(resign.header) in (_NOT_FOR_IDENTITY - {"authorization"}) | fields:
+        yield f"{path}.header: {resign.header} has a meaning of its own; name another field"
+
+
+def _holds(source: str | None, file: str) -> bool:
+    """Whether a source of keys is this file, or the directory that it lies in."""
+    if source is None:
+        return False
+    place, wanted = Path(os.path.normpath(source)), Path(os.path.normpath(file))
+    return place in (wanted, wanted.parent)
 
 
 def _identity_fields_that_mislead(settings: Settings) -> Iterator[str]:
@@ -184,12 +258,50 @@ def _matches_everything(rule: RuleSettings) -> bool:
     return "/*" in rule.paths and not rule.methods
 
 
+# --- versions ----------------------------------------------------------------------------------
+
+
+def _dependencies_that_cannot_be(settings: Settings) -> Iterator[str]:
+    for name, dependency in settings.dependencies.items():
+        path = path_below("dependencies", name)
+        bounds = {"min": dependency.min, "below": dependency.below, "not": dependency.excluded}
+        if dependency.requires is not None and any(bounds.values()):
+            said = ", ".join(bound for bound, value in bounds.items() if value)
+            yield f"{path}.requires: says the same as {said}; write one or the other"
+            continue
+        try:
+            dependency.requirement()
+        except VersionError as error:
+            yield f"{path}: {error.detail}"
+        if dependency.ca is not None and not parse_web_url(dependency.url).is_tls:
+            yield f"{path}.ca: means nothing for http"
+
+
+def _word_of_nobody(settings: Settings) -> Iterator[str]:
+    if settings.version.source == "app" and settings.version.verify is None:
+        yield "version.verify: is needed where version.from is app: the path to ask it at"
+
+
 CHECKS: tuple[Check, ...] = (
+    Check(("dependencies",), _dependencies_that_cannot_be),
+    Check(("version.from", "version.verify"), _word_of_nobody),
     Check(("listen", "admin"), _addresses_used_twice),
     Check(("listen", "admin", "upstream.url"), _upstream_that_is_ourselves),
     Check(("auth.mode", "auth.keyring"), _no_keys),
+    Check(("auth.keyring",), _key_sources_that_mislead),
     Check(("auth.allow_unbounded", "auth.max_lifetime", "auth.require"), _unbounded_and_bounded),
     Check(("auth.from",), _places_without_a_token),
+    Check(
+        (
+            "auth.mode",
+            "auth.keyring",
+            "auth.forward.token",
+            "auth.forward.claims",
+            "auth.forward.resign.public_key",
+            "auth.forward.resign.header",
+        ),
+        _resigning_that_cannot_work,
+    ),
     Check(("auth.from", "auth.forward.claims"), _identity_fields_that_mislead),
     Check(("auth.rules",), _rules_that_cannot_work),
     Check(("auth.rules",), _rules_without_effect),

@@ -2,7 +2,8 @@
 
 Reads the annotations of ``Settings`` and of the classes below it, once, and knows nothing of files,
 environment or values. A class that stands alone is a section, which exists only as the beginning of
-a path (``auth`` of ``auth.leeway``); a class inside a list is a record (one of ``auth.rules``).
+a path (``auth`` of ``auth.leeway``); a class inside a list or a mapping is a record (one of
+``auth.rules``).
 ``config.read``, ``config.schema`` and ``config.show`` walk what is found here, so that a new
 setting is declared in one place and is parsed, checked, published and shown at once.
 """
@@ -41,7 +42,7 @@ class Many:
 class Table:
     """A mapping from names that users choose."""
 
-    value: One
+    value: "One | Record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Record:
     members: "tuple[Field, ...]"
     one_of: tuple[str, ...] = ()
     shorthand: str | None = None
+    url_shorthand: str | None = None
 
 
 Shape = One | Many | Table | Record
@@ -139,7 +141,7 @@ def _shape(hint: Any, setting: Setting) -> Shape:
     if kind is tuple:
         return Many(_item(arguments[0], setting), setting.at_least)
     if kind is dict:
-        return Table(One(_form(arguments[1], setting)))
+        return Table(_item(arguments[1], setting))
     if kind in {Union, UnionType}:
         (hint,) = (argument for argument in arguments if argument is not NoneType)
         return One(_form(hint, setting), is_nullable=True)
@@ -150,7 +152,13 @@ def _item(hint: Any, setting: Setting) -> One | Record:
     if not is_dataclass(hint):
         return One(_form(hint, setting))
     settings_class = _as_class(hint)
-    return Record(settings_class, fields_of(settings_class), setting.one_of, setting.shorthand)
+    return Record(
+        settings_class,
+        fields_of(settings_class),
+        setting.one_of,
+        setting.shorthand,
+        setting.url_shorthand,
+    )
 
 
 def _form(hint: object, setting: Setting) -> Form:

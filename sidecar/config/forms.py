@@ -26,8 +26,17 @@ from sidecar.config.quantities import (
     parse_time,
 )
 from sidecar.config.quote import quote
-from sidecar.errors import ConfigError
-from sidecar.setting import FormName, Setting, parse_address, parse_upstream_url
+from sidecar.errors import ConfigError, VersionError
+from sidecar.setting import (
+    FormName,
+    Setting,
+    parse_address,
+    parse_issuer_url,
+    parse_upstream_url,
+    parse_web_url,
+)
+from sidecar.versions.requirement import parse_requirement
+from sidecar.versions.version import parse_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,24 @@ _PATH_PATTERN = rf"(?!.*/{_DOT_SEGMENT})/(?:(?:{_SEGMENT}|\*)/)*(?:{_SEGMENT}|\*
 _PATH_RULES = "no query, no empty, . or .. segment, other characters as %XX"
 
 
+# --- versions ----------------------------------------------------------------------------------
+
+
+def _judged_by(parse_parts: Callable[[str], object], wanted: str) -> Callable[[object], str]:
+    """A parser that keeps the text as it is when ``versions`` can make sense of it."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str):
+            raise ConfigError(f"{quote(value)} is not text such as '{wanted}', in quotes")
+        try:
+            parse_parts(value)
+        except VersionError as error:
+            raise ConfigError(f"{quote(value)}: {error.detail}") from None
+        return value
+
+    return parse
+
+
 # --- algorithms, claims ------------------------------------------------------------------------
 
 ALGORITHMS = (
@@ -172,6 +199,7 @@ def _is_claim_value(value: object) -> bool:
 
 _ADDRESS = "HOST:PORT, [HOST]:PORT or unix:/PATH"
 _UPSTREAM = "http://HOST:PORT or unix:/PATH"
+_WEB = "https://HOST/PATH"
 _CLAIM_VALUE = {"type": ["string", "number", "boolean"]}
 _CLAIM = {
     "anyOf": [
@@ -205,6 +233,9 @@ FORMS: Mapping[FormName, Form] = {
     ),
     "file_path": Form(parse_text, _pattern(_TEXT)),
     "flag": Form(parse_flag, {"type": "boolean"}),
+    "issuer_url": Form(
+        _taken_apart_by(parse_issuer_url, _WEB), _pattern(r"[Hh][Tt][Tt][Pp][Ss]?://[^?#@]+")
+    ),
     "method": _matching("[A-Z][A-Z0-9_-]*", "an HTTP method in capitals such as GET"),
     "parameter_name": _matching(
         "[A-Za-z0-9._~-]+", "the name of a query parameter (letters, digits and . _ ~ -)"
@@ -212,6 +243,7 @@ FORMS: Mapping[FormName, Form] = {
     "path_pattern": _matching(
         _PATH_PATTERN, f"a path such as /api/* (* as a whole segment, {_PATH_RULES})"
     ),
+    "requirement": Form(_judged_by(parse_requirement, ">=v2.3,<v3"), _pattern(_TEXT)),
     "scheme": _matching(
         f"{_TOKEN_CHARACTER}*", "an authentication scheme such as Bearer, or '' for none"
     ),
@@ -225,6 +257,11 @@ FORMS: Mapping[FormName, Form] = {
         _pattern(r"unix:/.+|[Hh][Tt][Tt][Pp]://[^/?#@]+/?"),
     ),
     "url_path": _matching(_URL_PATH, f"a path such as /version (no *, {_PATH_RULES})"),
+    "version": Form(_judged_by(parse_version, "v2.3"), _pattern(_TEXT)),
+    "web_url": Form(
+        _taken_apart_by(parse_web_url, _WEB),
+        _pattern(r"[Hh][Tt][Tt][Pp][Ss]?://[^#@/]+(?:/[^#]*)?"),
+    ),
 }
 
 

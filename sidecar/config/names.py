@@ -8,7 +8,7 @@ value; ``config.load`` reads all of them alike. ``cli.flags`` builds the flags f
 import re
 from collections.abc import Iterable, Mapping
 
-from sidecar.config.quote import quote
+from sidecar.config.quote import path_below, quote
 from sidecar.config.written import Written, write
 
 #: The word of a flag and of an environment variable, and the path of the setting it stands for.
@@ -24,6 +24,7 @@ OUTSIDE_NAMES: Mapping[str, str] = {
     "leeway": "auth.leeway",
     "max_token_lifetime": "auth.max_lifetime",
     "version_paths": "version.paths",
+    "dependencies": "dependencies",
     "log_level": "log.level",
     "log_format": "log.format",
     "access_log": "log.access",
@@ -36,10 +37,8 @@ LIST_WORDS = frozenset({"listen", "keyring", "audience", "version_paths"})
 _WORDS_WITH_EMPTY_LIST = frozenset({"version_paths"})
 
 #: Paths and words that the configuration will have, and this version does not.
-PLANNED_PATHS = frozenset(
-    {"dependencies", "state_dir", "auth.issues", "auth.keyring.url", "auth.keyring.refresh"}
-)
-_PLANNED_WORDS = frozenset({"dependencies", "state_dir"})
+PLANNED_PATHS = frozenset({"state_dir", "auth.issues"})
+_PLANNED_WORDS = frozenset({"state_dir"})
 
 _PREFIX = "SIDECAR_"
 CONFIG_VARIABLE = "SIDECAR_CONFIG"
@@ -74,7 +73,7 @@ def read_flags(flags: Mapping[str, object], problems: list[str]) -> dict[str, Wr
         if word not in OUTSIDE_NAMES:
             problems.append(f"{flag_name(word)}: unknown flag")
             continue
-        found[OUTSIDE_NAMES[word]] = _written(word, value, f"flag {flag_name(word)}")
+        found[OUTSIDE_NAMES[word]] = _written(word, value, f"flag {flag_name(word)}", problems)
     return found
 
 
@@ -97,7 +96,7 @@ def read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[st
         elif not value and word not in _WORDS_WITH_EMPTY_LIST:
             problems.append(f"{variable}: is empty; unset it where it says nothing")
         elif word is not None:
-            found[OUTSIDE_NAMES[word]] = _written(word, value, f"environment {variable}")
+            found[OUTSIDE_NAMES[word]] = _written(word, value, f"environment {variable}", problems)
     return found
 
 
@@ -126,7 +125,21 @@ def _is_service_link(variable: str, value: str) -> bool:
     return has_url and _SERVICE_LINK_PORT.fullmatch(variable) is not None
 
 
-def _written(word: str, value: object, origin: str) -> Written:
+def _written(word: str, value: object, origin: str, problems: list[str]) -> Written:
     if word in LIST_WORDS and isinstance(value, str):
         value = [part.strip() for part in value.split(",")] if value else []
+    if word == "dependencies" and isinstance(value, str):
+        value = _split_dependencies(value, origin, problems)
     return write(value, origin)
+
+
+def _split_dependencies(text: str, origin: str, problems: list[str]) -> dict[str, dict[str, str]]:
+    """``NAME=URL REQUIREMENT; NAME=URL`` as the file would say it; a requirement may be absent."""
+    entries: dict[str, dict[str, str]] = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        name, _, rest = (piece.strip() for piece in part.partition("="))
+        url, _, requirement = (piece.strip() for piece in rest.partition(" "))
+        if name in entries:
+            problems.append(f"{path_below('dependencies', name)}: is written twice ({origin})")
+        entries[name] = {"url": url, "requires": requirement} if requirement else {"url": url}
+    return entries

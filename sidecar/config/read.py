@@ -107,7 +107,8 @@ def _read_table(shape: Table, written: Written, path: str, problems: list[str]) 
 def _read_record(shape: Record, written: Written, path: str, problems: list[str]) -> Any:
     given = written.value
     if shape.shorthand and isinstance(given, str):
-        given = {shape.shorthand: written}
+        is_url = shape.url_shorthand is not None and "://" in given
+        given = {shape.url_shorthand if is_url else shape.shorthand: written}
     if not isinstance(given, dict):
         wanted = ", ".join(member.path for member in shape.members)
         problems.append(f"{path}: {quote(given)} is not a mapping with {wanted} ({written.origin})")

@@ -6,6 +6,7 @@ accepts, ``sidecar config check`` may still refuse. It accepts whatever the load
 Called by ``cli.config``.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.config.fields import Field, Many, One, Record, Shape, Table, fields_of, sections_of
@@ -80,5 +81,14 @@ def _record_schema(record: Record) -> dict[str, Any]:
     if record.one_of:
         schema["oneOf"] = [{"required": [name]} for name in record.one_of]
     if record.shorthand:
-        return {"anyOf": [schema["properties"][record.shorthand], schema]}
+        return {"anyOf": [_bare_text(record, schema["properties"]), schema]}
     return schema
+
+
+def _bare_text(record: Record, members: Mapping[str, Any]) -> dict[str, Any]:
+    """What may stand in place of the whole item."""
+    assert record.shorthand is not None
+    text = members[record.shorthand]
+    if record.url_shorthand is None:
+        return dict(text)
+    return {"if": {"pattern": "://"}, "then": members[record.url_shorthand], "else": text}

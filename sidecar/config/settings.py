@@ -1,8 +1,9 @@
 """The whole configuration: every room's settings under the names that users write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from sidecar.dependencies.settings import DependencySettings
 from sidecar.keys.settings import KeySourceSettings
 from sidecar.proxy.settings import (
     LimitSettings,
@@ -47,9 +48,19 @@ class Settings:
     auth: Annotated[AuthSettings, Setting("tokens")] = AuthSettings()
     keyring: Annotated[
         tuple[KeySourceSettings, ...],
-        Setting("where keys come from, merged", name="auth.keyring", shorthand="path"),
+        Setting(
+            "where keys come from, merged: a directory, a file, or a URL of a JWKS",
+            name="auth.keyring",
+            one_of=("path", "url", "issuer"),
+            shorthand="path",
+            url_shorthand="url",
+        ),
     ] = ()
     version: Annotated[VersionSettings, Setting("the version endpoint")] = VersionSettings()
+    dependencies: Annotated[
+        dict[str, DependencySettings],
+        Setting("the services that this one needs, by name", shorthand="url"),
+    ] = field(default_factory=dict)
     limits: Annotated[LimitSettings, Setting("upper bounds")] = LimitSettings()
     timeouts: Annotated[TimeoutSettings, Setting("how long clients may take")] = TimeoutSettings()
     tunnel: Annotated[TunnelSettings, Setting("upgraded connections")] = TunnelSettings()

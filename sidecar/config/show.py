@@ -13,6 +13,8 @@ from sidecar.config.fields import Field, Many, One, Record, Shape, Table, fields
 from sidecar.config.settings import Settings
 
 _REDACTED = "(not shown)"
+# What need not be said of an item of a list, where it is the default.
+_NOTHING: tuple[object, ...] = (None, False, 0, "", (), {})
 _COMMENT_COLUMN = 40
 # Text that YAML of any version reads as itself without quotes, inside flow lists too: a word or
 # path, a number with its unit, an IPv4 address with its port. Anything else gets quotes.
@@ -55,7 +57,7 @@ def shown_value(shape: Shape, value: Any) -> Any:
             return {
                 member.path: shown_value(member.shape, each)
                 for member, each in pairs
-                if each not in (None, "", (), {}) or member.is_required or each != member.default()
+                if each not in _NOTHING or member.is_required or each != member.default()
             }
 
 
@@ -80,6 +82,9 @@ def _lines(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
         if isinstance(value, list) and any(isinstance(item, dict) for item in value):
             yield f"{indent}{name}:".ljust(_COMMENT_COLUMN) + comment
             yield from (f"{indent}  - {_flow(item)}" for item in value)
+        elif isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
+            yield f"{indent}{name}:".ljust(_COMMENT_COLUMN) + comment
+            yield from (f"{indent}  {_flow(each)}: {_flow(value[each])}" for each in value)
         else:
             yield f"{indent}{name}: {_flow(value)} ".ljust(_COMMENT_COLUMN) + comment
 

@@ -36,14 +36,26 @@ def log_change(before: Keyring, now: Keyring) -> None:
         for key_id, key in now.by_id.items()
         if key_id in before.by_id and before.by_id[key_id].thumbprint != key.thumbprint
     ]
-    changes = {"added": added, "removed": removed, "replaced": replaced}
+    revoked = [key_id for key_id in now.revoked if key_id not in before.revoked]
+    restored = [key_id for key_id in before.revoked if key_id not in now.revoked]
+    changes = {
+        "added": added,
+        "removed": removed,
+        "replaced": replaced,
+        "revoked": revoked,
+        "no longer revoked": restored,
+    }
     words = [f"{word} {', '.join(ids)}" for word, ids in changes.items() if ids]
+    if now.revoked_tokens != before.revoked_tokens:
+        words.append(f"{len(now.revoked_tokens)} tokens are revoked by jti")
     data = {
-        **changes,
+        **{word.replace(" ", "_"): ids for word, ids in changes.items()},
+        "revoked_tokens": len(now.revoked_tokens),
         "keys": list(now.order),
         "newest": now.newest,
         "signing_since": dict(now.signing_since),
         "digest": now.digest,
     }
     sentence = "; ".join(words) or "the order of its keys is another"
-    log.info("The keyring changed: %s.", sentence, extra={"data": data})
+    level = logging.WARNING if revoked else logging.INFO
+    log.log(level, "The keyring changed: %s.", sentence, extra={"data": data})

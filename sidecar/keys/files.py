@@ -43,6 +43,7 @@ def list_files(directory: Path, is_wanted: Callable[[str], bool]) -> Listing:
             marks = examine(directory / name)
             if marks is not None:
                 files[name] = marks
+    directory.stat()  # names that led nowhere because the directory has gone meanwhile say nothing
     return Listing(files, _swapped_to(directory))
 
 

@@ -1,13 +1,14 @@
 """Many sources to one keyring, and everything that does not fit together.
 
 Of two keys with one id the first source's wins; a statement in the configuration wins over one
-beside the keys; a statement about a key that no source has is as good as absent. Pure.
+beside the keys; a statement about a key that no source has is as good as absent; what one source
+takes out is out, whoever else has it. Pure.
 
 Called by ``store``.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sidecar.keys.source import SourceReading, Trouble
 from sidecar.tokens.keyring import Key, Keyring
@@ -15,10 +16,12 @@ from sidecar.tokens.keyring import Key, Keyring
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the configuration says about the order of keys (``newest`` and ``signing_since``)."""
+    """What the configuration says about keys: their order (``newest`` and ``signing_since``), and
+    which are taken out (``revoked``: id to where that is said)."""
 
     newest: str | None
     signing_since: Mapping[str, float]
+    revoked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ def merge(readings: Iterable[SourceReading], order: Order) -> Merged:
     """``readings`` in the order of the sources."""
     keys: dict[str, Key] = {}
     statements: dict[str, float] = {}
+    revoked = dict(order.revoked)
+    revoked_tokens: set[str] = set()
     problems: list[Trouble] = []
     notices: list[Trouble] = []
     for reading in readings:
@@ -44,10 +49,17 @@ def merge(readings: Iterable[SourceReading], order: Order) -> Merged:
             keys.setdefault(key.id, key)
         for key_id, moment in reading.statements.items():
             statements.setdefault(key_id, moment)
-    notices += _strangers(keys, statements, order)
+        for key_id, where in reading.revoked.items():
+            revoked.setdefault(key_id, where)
+        revoked_tokens |= reading.revoked_tokens
+    notices += _strangers(keys, statements, order, revoked)
     notices += _twins(keys.values())
     keyring = Keyring(
-        keys.values(), newest=order.newest, signing_since={**statements, **order.signing_since}
+        keys.values(),
+        newest=order.newest,
+        signing_since={**statements, **order.signing_since},
+        revoked=revoked,
+        revoked_tokens=frozenset(revoked_tokens),
     )
     return Merged(keyring, tuple(problems), tuple(notices))
 
@@ -64,7 +76,10 @@ def _clashes(held: Mapping[str, Key], keys: Iterable[Key]) -> list[Trouble]:
 
 
 def _strangers(
-    keys: Mapping[str, Key], statements: Mapping[str, float], order: Order
+    keys: Mapping[str, Key],
+    statements: Mapping[str, float],
+    order: Order,
+    revoked: Mapping[str, str],
 ) -> list[Trouble]:
     unknown = "names the key {}, which the keyring does not have"
     strangers = [
@@ -75,6 +90,11 @@ def _strangers(
     strangers += [
         Trouble("auth.signing_since", unknown.format(key_id))
         for key_id in order.signing_since
+        if key_id not in keys
+    ]
+    strangers += [
+        Trouble(where, f"revokes the key {key_id}, which no source has")
+        for key_id, where in revoked.items()
         if key_id not in keys
     ]
     if order.newest is not None and order.newest not in keys:

@@ -21,6 +21,8 @@ from sidecar.tokens.keyring import Key
 from sidecar.tokens.parse import KeyProblem, is_private_key, read_keys
 
 KEY_SUFFIXES = frozenset((".pem", ".pub", ".jwk", ".jwks", ".json"))
+#: ``ID.revoked`` takes key ID out by being there; what it holds is for people.
+REVOKED_SUFFIX = ".revoked"
 #: Never loaded; looked at only to warn of private keys.
 PRIVATE_SUFFIX = ".key"
 
@@ -46,7 +48,9 @@ class SourceReading:
 
     ``statements``: key id to the moment from which all signers use it. ``problems``: files or keys
     that should be of use and are not. ``notices``: what somebody should know besides. ``error``:
-    why the source as a whole could not be read; the rest is then from before.
+    why the source as a whole could not be read; the rest is then from before. ``revoked``: ids of
+    keys that are taken out, with the file that says so. ``revoked_tokens``: the ``jti`` of tokens
+    that are.
     """
 
     keys: tuple[Key, ...] = ()
@@ -54,6 +58,8 @@ class SourceReading:
     problems: tuple[Trouble, ...] = ()
     notices: tuple[Trouble, ...] = ()
     error: str | None = None
+    revoked: Mapping[str, str] = field(default_factory=dict)
+    revoked_tokens: frozenset[str] = frozenset()
 
 
 class KeySource(Protocol):
@@ -123,7 +129,7 @@ class PathSource:
             directory.stat()  # where the directory is gone too, the keys stay
             return Listing({}, None)
         try:
-            statements, swapped_to = list_files(directory, lambda name: name.endswith(SINCE_SUFFIX))
+            statements, swapped_to = list_files(directory, _is_statement)
         except PermissionError:  # a file can be read in a directory that cannot be listed
             statements, swapped_to = {}, None
         return Listing({**statements, self._path.name: marks}, swapped_to)
@@ -135,13 +141,16 @@ class PathSource:
 
     def _read(self, listing: Listing) -> SourceReading:
         statements: dict[str, float] = {}
+        revoked: dict[str, str] = {}
         problems: list[Trouble] = []
         notices: list[Trouble] = []
         files: dict[str, _KeyFile] = {}
         for name in listing.files:
             path = self._directory() / name
             try:
-                if name.endswith(SINCE_SUFFIX):
+                if name.endswith(REVOKED_SUFFIX):
+                    revoked[name.removesuffix(REVOKED_SUFFIX)] = str(path)
+                elif name.endswith(SINCE_SUFFIX):
                     statements[name.removesuffix(SINCE_SUFFIX)] = parse_since(read_file(path))
                 elif path.suffix == PRIVATE_SUFFIX and self._was_directory:
                     notices += _look_for_private_key(path)
@@ -161,7 +170,7 @@ class PathSource:
             for problem in file.problems
         ]
         keys = tuple(key for file in files.values() for key in file.keys)
-        return SourceReading(keys, statements, tuple(problems), tuple(notices))
+        return SourceReading(keys, statements, tuple(problems), tuple(notices), revoked=revoked)
 
     def _read_key_file(self, path: Path) -> _KeyFile:
         before = self._files.get(path.name)
@@ -180,7 +189,12 @@ class PathSource:
 
 def _is_wanted(name: str) -> bool:
     suffix = Path(name).suffix
-    return suffix in KEY_SUFFIXES or suffix in (SINCE_SUFFIX, PRIVATE_SUFFIX)
+    return suffix in KEY_SUFFIXES or suffix == PRIVATE_SUFFIX or _is_statement(name)
+
+
+def _is_statement(name: str) -> bool:
+    """Whether a file says something about a key, without being one."""
+    return name.endswith((SINCE_SUFFIX, REVOKED_SUFFIX))
 
 
 def _broken(

@@ -8,35 +8,27 @@ Made by ``app.build``; read by the proxy for every request, and by the metrics a
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
-from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from sidecar.keys.announce import log_change, log_troubles
-from sidecar.keys.merge import Merged, Order, merge
-from sidecar.keys.settings import KeySourceSettings
-from sidecar.keys.source import KeySource, PathSource, SourceReading, Trouble
+from sidecar.keys.merge import Order, merge
+from sidecar.keys.remote import RemoteSource
+from sidecar.keys.revoked import TokenList
+from sidecar.keys.source import KeySource, SourceReading, Trouble
+from sidecar.keys.status import (
+    SourceStatus,
+    error_of,
+    is_pending,
+    result_of,
+    status_of,
+    troubles_of,
+)
 from sidecar.tokens.keyring import Keyring
 
 _WANTED: Final = "*.pem, *.pub, *.jwk, *.jwks or *.json"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """How one source is doing. ``last_success_at`` in unix seconds; ``last_error`` what is wrong
-    with it now."""
-
-    name: str
-    key_ids: tuple[str, ...]
-    last_success_at: float | None
-    last_error: str | None
-
-
-def build_sources(settings: Sequence[KeySourceSettings]) -> list[KeySource]:
-    """The sources of ``auth.keyring``, in its order."""
-    return [PathSource(Path(each.path)) for each in settings]
+_UNREAD: Final = SourceReading()
 
 
 class KeyStore:
@@ -44,7 +36,8 @@ class KeyStore:
 
     ``reloads`` counts, by result, the loads that changed something: ``ok``, ``partial`` (something
     could not be used) and ``failed`` (nothing could). ``last_success_at`` is when everything was
-    last found to be in order, whether it had changed or not.
+    last found to be in order, whether it had changed or not; of what is asked over the network,
+    when it last answered well.
     """
 
     def __init__(
@@ -54,65 +47,98 @@ class KeyStore:
         newest: str | None,
         signing_since: Mapping[str, float],
         clock: Callable[[], float],
+        revoked: Sequence[str] = (),
     ) -> None:
         self.current: Keyring = Keyring.EMPTY
         self.last_success_at: float | None = None
         self.reloads: dict[str, int] = Counter()
         self._sources = tuple(sources)
-        self._order = Order(newest, signing_since)
+        self._order = Order(newest, signing_since, dict.fromkeys(revoked, "auth.revoked"))
         self._clock = clock
+        self._file_lock = Lock()
         self._lock = Lock()
         self._was_read = False
+        self._files: dict[KeySource, SourceReading] = {}
+        self._files_read_at = 0.0
         self._readings: tuple[SourceReading, ...] = ()
-        self._merged = Merged(Keyring.EMPTY, (), ())
-        self._succeeded_at: dict[str, float] = {}
+        self._troubles: list[Trouble] = []
+        self._succeeded_at: dict[KeySource, float] = {}
 
     @property
     def observed(self) -> list[SourceStatus]:
         """The state of each source at the last load."""
         return [
-            SourceStatus(
-                source.name,
-                tuple(key.id for key in reading.keys),
-                self._succeeded_at.get(source.name),
-                _error_of(source, reading),
-            )
+            status_of(source, reading, self._succeeded_at.get(source))
             for source, reading in zip(self._sources, self._readings, strict=False)
         ]
+
+    @property
+    def remote_sources(self) -> tuple[RemoteSource, ...]:
+        """Those that ``refresh`` has to ask."""
+        return tuple(source for source in self._sources if isinstance(source, RemoteSource))
 
     def load(self) -> bool:
         """Look at every source, and swap the keyring if that changes it; whether it did.
 
         Blocks on files. Safe to call from any thread.
         """
+        with self._file_lock:
+            self._files = {
+                source: source.load()
+                for source in self._sources
+                if not isinstance(source, RemoteSource)
+            }
+            self._files_read_at = self._clock()
+            return self.take_news()
+
+    def take_news(self) -> bool:
+        """As ``load``, without a look at files: never waits for anything."""
         with self._lock:
-            readings = tuple(source.load() for source in self._sources)
+            readings = tuple(map(self._reading_of, self._sources))
             self._note_successes(readings)
             if self._was_read and all(map(is_, readings, self._readings)):
                 return False
             self._was_read = True
             return self._take(readings)
 
+    def explain_waiting(self) -> str:
+        """Why tokens cannot be judged yet, in one sentence; nothing where they can.
+
+        That is until there is a key, and every source was asked once.
+        """
+        pending = [source.name for source in self._sources if is_pending(source)]
+        if self.current.by_id and pending:
+            return f"Keys are awaited from {', '.join(pending)}."
+        return self.explain_empty()
+
     def explain_empty(self) -> str:
-        """Why there is no key, in one sentence; nothing where there is one."""
-        if self.current.by_id:
+        """Why there is no key, in one sentence; nothing where there is one.
+
+        Where every key was revoked there are keys, and nothing to wait for: tokens are refused.
+        """
+        if self.current.by_id or self.current.revoked_keys:
             return ""
         if not self._sources:
             return "No source of keys is configured."
         reasons = [
-            _error_of(source, reading) or f"{source.name} holds no file named {_WANTED}"
+            error_of(source, reading) or f"{source.name} holds no file named {_WANTED}"
             for source, reading in zip(self._sources, self._readings, strict=False)
+            if not isinstance(source, TokenList)
         ]
         return f"There is no usable key: {'; '.join(reasons) or 'nothing was read yet'}."
 
+    def _reading_of(self, source: KeySource) -> SourceReading:
+        if isinstance(source, RemoteSource):
+            return source.load()
+        return self._files.get(source, _UNREAD)
+
     def _take(self, readings: tuple[SourceReading, ...]) -> bool:
-        before, merged = self._merged, merge(readings, self._order)
-        log_troubles(
-            _troubles(self._sources, self._readings, before),
-            _troubles(self._sources, readings, merged),
-        )
-        self._readings, self._merged = readings, merged
-        self.reloads[_result(readings, merged)] += 1
+        merged = merge(readings, self._order)
+        troubles = troubles_of(zip(self._sources, readings, strict=True), merged)
+        log_troubles(self._troubles, troubles)
+        self._readings, self._troubles = readings, troubles
+        if not any(map(is_pending, self._sources)):
+            self.reloads[result_of(readings, merged)] += 1
         has_changed = _content(self.current) != _content(merged.keyring)
         if has_changed:
             log_change(self.current, merged.keyring)
@@ -120,42 +146,21 @@ class KeyStore:
         return has_changed
 
     def _note_successes(self, readings: tuple[SourceReading, ...]) -> None:
-        now = self._clock()
-        well = [
-            source.name
-            for source, reading in zip(self._sources, readings, strict=True)
-            if _error_of(source, reading) is None
-        ]
-        self._succeeded_at.update(dict.fromkeys(well, now))
-        if len(well) == len(readings):
-            self.last_success_at = now
-
-
-def _error_of(source: KeySource, reading: SourceReading) -> str | None:
-    if reading.error is not None:
-        return f"{source.name} {reading.error}"
-    return "; ".join(map(str, reading.problems)) or None
-
-
-def _troubles(
-    sources: Sequence[KeySource], readings: Sequence[SourceReading], merged: Merged
-) -> list[Trouble]:
-    errors = [
-        Trouble(source.name, f"{reading.error}; what it held before stays in use")
-        for source, reading in zip(sources, readings, strict=False)
-        if reading.error is not None
-    ]
-    return [*errors, *merged.problems, *merged.notices]
-
-
-def _result(readings: Sequence[SourceReading], merged: Merged) -> str:
-    has_error = any(reading.error is not None for reading in readings)
-    if not merged.keyring.by_id or (has_error and all(reading.error for reading in readings)):
-        return "failed"
-    return "partial" if has_error or merged.problems else "ok"
+        is_all_well = True
+        for source, reading in zip(self._sources, readings, strict=True):
+            is_well = error_of(source, reading) is None
+            is_all_well = is_all_well and is_well
+            if isinstance(source, RemoteSource):
+                if source.succeeded_at is not None:
+                    self._succeeded_at[source] = source.succeeded_at
+            elif is_well:
+                self._succeeded_at[source] = self._files_read_at
+        if is_all_well:
+            self.last_success_at = min(self._succeeded_at.values(), default=self._files_read_at)
 
 
 def _content(keyring: Keyring) -> object:
     """All that makes one keyring different from another."""
     keys = [(key.id, key.thumbprint, key.algorithms, key.source) for key in keyring.by_id.values()]
-    return keys, keyring.newest, dict(keyring.signing_since)
+    revoked = dict(keyring.revoked), keyring.revoked_tokens
+    return keys, keyring.newest, dict(keyring.signing_since), revoked

@@ -199,6 +199,16 @@ def _keyring(keyring: Keyring) -> Iterator[Metric]:
         "The keyring's digest: the same on every replica with the same keys.",
         value={"digest": keyring.digest},
     )
+    yield _per_key(
+        "sidecar_key_revoked",
+        "1 for each key id that was taken out by name.",
+        dict.fromkeys(keyring.revoked, 1),
+    )
+    yield GaugeMetricFamily(
+        "sidecar_revoked_tokens",
+        "How many tokens are taken out one by one.",
+        value=len(keyring.revoked_tokens),
+    )
 
 
 def _retirable(verdicts: Mapping[str, Verdict]) -> Metric:

@@ -2,15 +2,16 @@
 
 Bounded in time as a whole, in size while it arrives, and in redirects, which are followed within
 one origin only. No content encoding is asked for or accepted, so nothing can unpack to more than
-came. Proxies of the environment, ``.netrc`` and cookies play no part. It keeps no
-connection and no address: authorities and addresses that have changed count at once, and each of
-several replicas may be the one that answers.
+came. Proxies of the environment, ``.netrc`` and cookies play no part. Authorities
+that have changed count at once.
 
-Passed by ``app.build`` to the rooms that need it.
+:func:`fetch` keeps no connection, for what is asked every few minutes; :class:`Fetcher` keeps some,
+for many questions a minute. Passed by ``app.build`` to the rooms that need it.
 """
 
 import asyncio
 import os
+import random
 import re
 import ssl
 from collections.abc import Mapping
@@ -40,6 +41,10 @@ from sidecar.errors import FetchError
 DEADLINE_S: Final = 10.0
 MAX_BYTES: Final = 1 << 20
 MAX_REDIRECTS: Final = 3
+
+# For how long a connection waits for its next question, and after how many, about, it is given up.
+_KEEP_S: Final = 10.0
+_MAX_USES: Final = 10
 
 _SYSTEM_TRUST: Final = ssl.get_default_verify_paths().openssl_cafile
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
@@ -78,35 +83,75 @@ async def fetch(
     authorities to trust, in place of the system's. ``headers``: fields to send besides, and to this
     origin alone. Raises :class:`FetchError`.
     """
+    if etag is not None:
+        headers = {**headers, "If-None-Match": etag}
+    async with _open_session(TCPConnector(force_close=True)) as session:
+        return await _fetch(session, url, ca, {**_HEADERS, **headers}, deadline_s, max_bytes)
+
+
+class Fetcher:
+    """As :func:`fetch`, for frequent questions: a new connection costs several times the rest.
+
+    A connection is used for the next question if that comes soon, but not for long: behind one name
+    there may be several replicas. Made inside the event loop; who made it closes it.
+    """
+
+    def __init__(self) -> None:
+        self._session = _open_session(TCPConnector(limit=0, keepalive_timeout=_KEEP_S))
+
+    async def fetch(
+        self, url: str, *, ca: str | None, headers: Mapping[str, str], deadline_s: float
+    ) -> Fetched:
+        """As the function does. Raises :class:`FetchError`."""
+        headers = {**_HEADERS, **headers}
+        if random.randrange(_MAX_USES) == 0:  # noqa: S311 - no secret hangs on it
+            headers["Connection"] = "close"
+        return await _fetch(self._session, url, ca, headers, deadline_s, MAX_BYTES)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+
+def _open_session(connector: TCPConnector) -> ClientSession:
+    return ClientSession(
+        connector=connector,
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=None),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+async def _fetch(
+    session: ClientSession,
+    url: str,
+    ca: str | None,
+    headers: Mapping[str, str],
+    deadline_s: float,
+    max_bytes: int,
+) -> Fetched:
     try:
         async with asyncio.timeout(deadline_s):
-            return await _fetch(url, etag, ca, {**_HEADERS, **headers}, max_bytes)
+            return await _follow(session, URL(url), ca, headers, max_bytes)
     except TimeoutError:
         raise FetchError(f"did not answer in full within {deadline_s:g} s") from None
     except (ClientError, OSError, ValueError) as error:
         raise FetchError(_explain(error)) from None
 
 
-async def _fetch(
-    url: str, etag: str | None, ca: str | None, headers: dict[str, str], max_bytes: int
+async def _follow(
+    session: ClientSession, place: URL, ca: str | None, headers: Mapping[str, str], max_bytes: int
 ) -> Fetched:
-    context = await asyncio.to_thread(_trust, ca) if url[:6].lower() == "https:" else None
-    if etag is not None:
-        headers["If-None-Match"] = etag
-    async with ClientSession(
-        connector=TCPConnector(ssl=context or True, force_close=True),
-        cookie_jar=DummyCookieJar(),
-        timeout=ClientTimeout(total=None),
-        auto_decompress=False,
-        trust_env=False,
-    ) as session:
-        place = URL(url)
-        for _ in range(MAX_REDIRECTS + 1):
-            async with session.get(place, headers=headers, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
-                    return await _take(response, etag, max_bytes)
-                place = _redirected(place, response)
-        raise FetchError(f"redirects more than {MAX_REDIRECTS} times")
+    trust = await asyncio.to_thread(_trust, ca) if place.scheme == "https" else True
+    for _ in range(MAX_REDIRECTS + 1):
+        async with session.get(
+            place, headers=headers, allow_redirects=False, ssl=trust
+        ) as response:
+            if response.status not in _REDIRECTS:
+                return await _take(response, headers.get("If-None-Match"), max_bytes)
+            place = _redirected(place, response)
+    raise FetchError(f"redirects more than {MAX_REDIRECTS} times")
 
 
 def _trust(ca: str | None) -> ssl.SSLContext:

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.errors import ClientGone, OverLimit, SidecarError, UpstreamBrokeOff
+from sidecar.errors import ClientGone, OverLimit, SidecarError, UnknownKey, UpstreamBrokeOff
+from sidecar.keys.unknown import UnknownKeys
 from sidecar.proxy.answers import write_answer
+from sidecar.proxy.credentials import Credentials
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.record import Recorder
 from sidecar.proxy.rescue import InternalError, rescue
@@ -31,6 +33,7 @@ from sidecar.proxy.stages import (
     write_interim,
 )
 from sidecar.proxy.tunnels import Tunnels
+from sidecar.proxy.version import VersionField
 from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.permit import Authorizer, Permit
 from sidecar.upstream.client import Upstream
@@ -44,22 +47,28 @@ log = logging.getLogger("sidecar.proxy")
 
 @dataclass(frozen=True, slots=True)
 class VersionAnswer:
-    """What the inbound port answers on the version paths."""
+    """What the inbound port answers on the version paths; ``body`` is asked for each answer."""
 
     paths: frozenset[bytes]
-    body: bytes
+    body: Callable[[], bytes]
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """Everything that a request passes on its way; wired by ``app.build``."""
+    """Everything that a request passes on its way; wired by ``app.build``.
+
+    ``version_field`` is replaced when the service's version becomes another one.
+    """
 
     service: str
     limits: LimitSettings
     version: VersionAnswer
+    version_field: VersionField | None
     authorizer: Authorizer
     keyring: Callable[[], Keyring]
+    unknown_keys: UnknownKeys
     identity: Identity
+    credentials: Credentials
     fields: Filter
     upstream: Upstream
     tunnels: Tunnels
@@ -76,12 +85,18 @@ class Pipeline:
                 self._answer_version(x)
                 return
             read_body(x, self.limits.body_bytes)
-            head, now = x.head, time.time()
-            permit = self.authorizer.permit(
-                head.method, x.target.path, head.values, self.keyring(), now
-            )
+            now = time.time()
+            try:
+                permit = self._judge(x, now)
+            except UnknownKey:
+                if not await self.unknown_keys.resolve():
+                    raise
+                now = time.time()
+                permit = self._judge(x, now)
+            if isinstance(permit.refusal, UnknownKey):
+                self.unknown_keys.note()
             self.recorder.permitted(permit, now)
-            await self._forward(x, permit)
+            await self._forward(x, permit, now)
         except SidecarError as error:
             rescue(x, error, self.service)
         except asyncio.CancelledError:
@@ -99,17 +114,25 @@ class Pipeline:
         if limit and self.recorder.in_flight > limit:
             raise OverLimit(f"More than {limit} requests are in flight.")
 
+    def _judge(self, x: Exchange, now: float) -> Permit:
+        head = x.head
+        return self.authorizer.permit(
+            head.method, x.target.path, head.values, self.keyring(), now, x.target.query
+        )
+
     def _answer_version(self, x: Exchange) -> None:
         fields = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
         read_body(x, self.limits.body_bytes)
         x.keep_alive = x.keep_alive and x.is_discardable
-        write_answer(x, 200, fields, self.version.body)
+        write_answer(x, 200, fields, self.version.body())
 
-    async def _forward(self, x: Exchange, permit: Permit) -> None:
+    async def _forward(self, x: Exchange, permit: Permit, now: float) -> None:
         x.permit = permit
         x.connection.is_awaiting_upstream = True
         status = self.authorizer.status(permit)
-        request = request_bytes(x, self.fields, self.identity, status)
+        who = self.identity.lines(permit.token.claims if permit.token is not None else None, status)
+        token = self.credentials.line(permit, now)
+        request = request_bytes(x, self.fields, self.credentials, who + token)
         try:
             try:
                 await self._exchange(x, request, await self._connection(x))
@@ -139,6 +162,8 @@ class Pipeline:
             if head.status == 101:
                 await self.tunnels.run(x, upstream, switch_protocols(x, head))
             else:
+                if self.version_field is not None:
+                    self.version_field.write(head)
                 await relay_answer(x, upstream, head)
         finally:
             if sender is not None and not sender.done():

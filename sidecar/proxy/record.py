@@ -8,15 +8,17 @@ import logging
 import time
 from typing import Final
 
-from sidecar.errors import TokenError, UpstreamError
+from sidecar.errors import AmbiguousPath, TokenError, TokenForbidden, UpstreamError
+from sidecar.metrics.callers import Callers
+from sidecar.metrics.rules import RuleTally
 from sidecar.metrics.traffic import Traffic
 from sidecar.proxy.exchange import Exchange
 from sidecar.rotation.ledger import Ledger
-from sidecar.tokens.permit import Permit
+from sidecar.tokens.permit import NO_SINGLE_RULE, Permit
 
 access_log = logging.getLogger("sidecar.access")
 
-#: Lines about refusals of one reason in one second; the next line says how many were left out.
+#: Lines about refusals of one reason in one second; a later line says how many were left out.
 MAX_LINES_PER_SECOND: Final = 10
 _MAX_LOGGED_PATH: Final = 256
 
@@ -40,13 +42,29 @@ class Throttle:
         self._seconds[reason] = (second, lines + 1, 0)
         return left_out
 
+    def settle(self, now: float) -> dict[str, int]:
+        """How many lines were left out for each reason before this second, each told once."""
+        second = int(now)
+        overdue = {
+            reason: left_out
+            for reason, (last, _, left_out) in self._seconds.items()
+            if left_out and last != second
+        }
+        for reason in overdue:
+            del self._seconds[reason]
+        return overdue
+
 
 class Recorder:
     """Takes note of each exchange; ``access`` is ``off``, ``errors`` or ``all``."""
 
-    def __init__(self, traffic: Traffic, ledger: Ledger, access: str) -> None:
+    def __init__(
+        self, traffic: Traffic, ledger: Ledger, rules: RuleTally, access: str, callers: Callers
+    ) -> None:
         self._traffic = traffic
         self._ledger = ledger
+        self._rules = rules
+        self._callers = callers if callers.is_counting else None
         self._logs_all = access == "all"
         self._logs_errors = access != "off"
         self._throttle = Throttle(MAX_LINES_PER_SECOND)
@@ -64,6 +82,7 @@ class Recorder:
         """A request was let in: its token is in the ledger before the application has it."""
         if permit.token is not None and permit.refusal is None:
             self._ledger.accepted(permit.token, now)
+            self._ledger.subjects.note(permit.token.key_id, permit.token.claims, now)
 
     def end(self, x: Exchange) -> None:
         """An exchange is over, however it ended."""
@@ -72,28 +91,56 @@ class Recorder:
         status = x.status or 499
         self._traffic.in_flight -= 1
         self._traffic.record(x.head.method, status, duration_s, x.upstream_s)
+        if self._callers is not None and x.permit is not None:
+            self._callers.count(x.head.last, now)
         self._count_refusal(x, now)
         if x.reason is not None and isinstance(x.refused_by, UpstreamError):
             self._traffic.upstream_error(x.reason)
-        if self._logs_all or (self._logs_errors and (x.reason is not None or status >= 500)):
-            self._log(x, status, duration_s, now)
+        observed = x.permit.refusal if x.permit is not None else None
+        is_trouble = x.reason is not None or observed is not None or status >= 500
+        if self._logs_all or (self._logs_errors and is_trouble):
+            self._log(x, observed, status, duration_s, now)
+
+    def tell_left_out(self, now: float) -> None:
+        """Log how many lines the throttle left out, where no later line will say so."""
+        for reason, left_out in self._throttle.settle(now).items():
+            data = {"about": reason, "left_out": left_out}
+            access_log.info("requests left out of the log", extra={"data": data})
 
     def _count_refusal(self, x: Exchange, now: float) -> None:
         permit, refusal = x.permit, x.refused_by
+        if refusal is None and (permit is None or permit.refusal is None):
+            return
         if isinstance(refusal, TokenError):
-            self._ledger.rejected(
-                refusal.reason, refusal.generation, refusal.key_id, enforced=True, now=now
-            )
+            self._count(refusal, enforced=True, now=now)
+        elif isinstance(refusal, AmbiguousPath):
+            self._rules.rejected(NO_SINGLE_RULE, TokenForbidden.reason, enforced=True)
         elif permit is not None and permit.refusal is not None:
-            observed = permit.refusal
-            self._ledger.rejected(
-                observed.reason, observed.generation, observed.key_id, enforced=False, now=now
-            )
+            self._count(permit.refusal, enforced=False, now=now)
 
-    def _log(self, x: Exchange, status: int, duration_s: float, now: float) -> None:
+    def _count(self, refusal: TokenError, *, enforced: bool, now: float) -> None:
+        self._ledger.rejected(
+            refusal.reason,
+            refusal.generation,
+            refusal.key_id,
+            enforced=enforced,
+            now=now,
+            issued_at=refusal.issued_at,
+        )
+        self._rules.rejected(refusal.rule, refusal.reason, enforced=enforced)
+
+    def _log(
+        self,
+        x: Exchange,
+        observed: TokenError | None,
+        status: int,
+        duration_s: float,
+        now: float,
+    ) -> None:
         left_out = None
         if not self._logs_all:
-            left_out = self._throttle.admit(x.reason or str(status), now)
+            about = x.reason or (observed.reason if observed is not None else str(status))
+            left_out = self._throttle.admit(about, now)
             if left_out is None:
                 return
         data: dict[str, object] = {
@@ -112,6 +159,10 @@ class Recorder:
             data["key"] = x.permit.token.key_id
         if x.reason is not None:
             data["reason"] = x.reason
+        if isinstance(x.refused_by, TokenError):
+            data["rule"] = x.refused_by.rule
+        elif observed is not None:
+            data["would_refuse"], data["rule"] = observed.reason, observed.rule
         if left_out:
             data["left_out"] = left_out
         access_log.info("request", extra={"data": data})

@@ -9,10 +9,12 @@ Made by ``app.build``, driven by ``app.lifecycle``.
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
 from sidecar.metrics.traffic import Traffic
+from sidecar.net.listen import BACKLOG
 from sidecar.proxy.connection import ClientConnection
 from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.settings import LimitSettings, TimeoutSettings
@@ -61,9 +63,13 @@ class Server:
         """Accept connections from these listening sockets."""
         for listener in sockets:
             if listener.family == socket.AF_UNIX:
-                server = await self.loop.create_unix_server(self._connect, sock=listener)
+                server = await self.loop.create_unix_server(
+                    self._connect, sock=listener, backlog=BACKLOG
+                )
             else:
-                server = await self.loop.create_server(self._connect, sock=listener)
+                server = await self.loop.create_server(
+                    self._connect, sock=listener, backlog=BACKLOG
+                )
             self._listeners.append(server)
 
     def _connect(self) -> ClientConnection:
@@ -98,7 +104,8 @@ class Server:
         return min([0.5, *(max(limit / 10, 0.02) for limit in limits if limit)])
 
     def sweep(self) -> None:
-        """Give up the connections that are overdue."""
+        """Give up the connections that are overdue, and log what is due."""
+        self.pipeline.recorder.tell_left_out(time.time())
         now = self.loop.time()
         for connection in list(self._connections):
             connection.check_deadlines(now)
@@ -112,14 +119,14 @@ class Server:
         for listener in self._listeners:
             listener.close()
         for connection in list(self._connections):
-            connection.close_if_idle()
+            connection.end_if_idle()
 
     async def wait_until_idle(self, timeout_s: float, is_hurried: Callable[[], bool]) -> bool:
         """Wait for the requests in flight; whether all ended in time and before we were hurried."""
         end = self.loop.time() + timeout_s
         while self._connections and self.loop.time() < end and not is_hurried():
             for connection in list(self._connections):
-                connection.close_if_idle()
+                connection.end_if_idle()
             await asyncio.sleep(0.02)
         return not self._connections
 

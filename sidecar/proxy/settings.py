@@ -44,11 +44,35 @@ class ShutdownSettings:
 
 @dataclass(frozen=True, slots=True)
 class VersionSettings:
-    """The service's version on the inbound port."""
+    """The service's version: on whose word it is, and where it is said."""
 
     paths: Annotated[
         tuple[str, ...], Setting("GET paths that answer the version; empty = off", "url_path")
     ] = ("/version",)
+    verify: Annotated[
+        str | None, Setting("a path at which the application is asked for its version", "url_path")
+    ] = None
+    source: Annotated[
+        str,
+        Setting(
+            "whose word is the version: stamp = VERSION_NAME and VERSION_SHA, app = the"
+            " application's (verify)",
+            choices=("stamp", "app"),
+            name="from",
+        ),
+    ] = "stamp"
+    header: Annotated[
+        str,
+        Setting(
+            "X-Service-Version on the application's answers: on = where it has none of its own,"
+            " replace = always ours",
+            choices=("off", "on", "replace"),
+        ),
+    ] = "off"
+    callers: Annotated[
+        tuple[str, ...],
+        Setting("names in X-Client-Service whose requests are counted by X-Client-Version"),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

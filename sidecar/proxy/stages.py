@@ -12,6 +12,7 @@ from typing import Final
 from sidecar.errors import SidecarError, UpstreamError, UpstreamMalformed
 from sidecar.net.stream import Stream
 from sidecar.proxy.answers import connection_line, date_line
+from sidecar.proxy.credentials import Credentials
 from sidecar.proxy.exchange import Exchange
 from sidecar.upstream.connection import UpstreamConnection
 from sidecar.wire.body import chunk, last_chunk
@@ -26,7 +27,6 @@ from sidecar.wire.headers import (
     wants_keep_alive,
     wants_trailers,
 )
-from sidecar.wire.identity import Identity
 
 log = logging.getLogger("sidecar.proxy")
 
@@ -80,21 +80,20 @@ def is_repeatable(x: Exchange) -> bool:
     return x.head.method in _IDEMPOTENT and not x.body.was_read
 
 
-def request_bytes(x: Exchange, fields: Filter, identity: Identity, status: str | None) -> bytes:
+def request_bytes(x: Exchange, fields: Filter, credentials: Credentials, who: bytes) -> bytes:
     """The head that the application gets, in canonical form.
 
-    ``fields`` says which of the client's fields travel on; ``status`` what enforce would have said.
+    ``fields`` and ``credentials`` say what of the client's travels on; ``who`` are the field lines
+    about the caller that only we may write.
     """
     head = x.head
-    travelling = field_lines(fields.travelling(head))
+    travelling = field_lines(credentials.fields(fields.travelling(head)))
     if b"host" not in head.last:  # HTTP/1.0; the application is spoken to in HTTP/1.1
         travelling = b"Host: %b\r\n%b" % (x.target.authority or b"localhost", travelling)
-    token = x.permit.token if x.permit is not None else None
     lines = forwarding_lines(head, x.connection.peer, x.request_id)
-    who = identity.lines(token.claims if token is not None else None, status)
     return b"%b %b HTTP/1.1\r\n%b%b%b%b\r\n" % (
         head.method.encode("ascii"),
-        x.target.forwarded,
+        credentials.target(x.target.forwarded),
         travelling,
         lines,
         who,

@@ -74,6 +74,8 @@ class Tunnels:
         key = keyring.by_id.get(token.key_id)
         if key is None or key.thumbprint != token.key.thumbprint:
             return False
+        if token.token_id in keyring.revoked_tokens:
+            return False
         if self._settings.end != "expiry" or token.expires_at is None:
             return True
         return now <= token.expires_at + self._leeway_s

@@ -3,15 +3,18 @@
 It counts and remembers extremes; it judges nothing (``verdict`` does) and keeps no token, only
 digests of live ones (``live``). The key ids in it come from tokens whose signature held, so only
 ids that were in the keyring at some time ever appear; they are never forgotten, since a key that
-left may come back. Called by the proxy for every token; read by the metrics and the keys report.
+left may come back. What is handed out has a ledger of its own (``issuing``). Called by the proxy
+for every token; read by the metrics, the keys report and ``snapshot``.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from sidecar.rotation.evidence import NOTHING_SEEN, Evidence
+from sidecar.rotation.issuing import Issuing
 from sidecar.rotation.live import LIVE_TOKENS_BOUND, LiveTokens
 from sidecar.rotation.moment import LAST_MOMENT
+from sidecar.rotation.subjects import Subjects
 
 #: The reason with which an older key's token is refused under an enforced switch.
 AFTER_SWITCH = "issued_after_switch"
@@ -41,6 +44,7 @@ class KeyUsage:
         "last_used_at",
         "latest_expiry_at",
         "live",
+        "longest_lifetime_s",
         "newest_issued_at",
         "refused_totals",
     )
@@ -49,8 +53,9 @@ class KeyUsage:
         self.key_id = key_id
         self.accepted_total = 0
         self.last_used_at: float | None = None
-        self.newest_issued_at: int | None = None
-        self.latest_expiry_at: int | None = None
+        self.newest_issued_at: float | None = None
+        self.latest_expiry_at: float | None = None
+        self.longest_lifetime_s: float | None = None
         self.has_unbounded = False  # a token without exp was accepted
         self.refused_totals: dict[str, int] = {}  # reason -> tokens whose signature held
         self.last_refused_at: float | None = None
@@ -78,20 +83,32 @@ class KeyUsage:
             refused_total=sum(self.refused_totals.values()),
             last_refused_at=self.last_refused_at,
             refused_after_switch=self.refused_totals.get(AFTER_SWITCH, 0),
+            longest_lifetime_s=self.longest_lifetime_s,
         )
 
     def enter(self, token: SeenToken, now: float) -> None:
         """Enter a token that is not among the live ones that are known."""
-        issued_at, expires_at = _clamped(token.issued_at), _clamped(token.expires_at)
-        if issued_at is not None and (
-            self.newest_issued_at is None or issued_at > self.newest_issued_at
-        ):
-            self.newest_issued_at = issued_at
+        self.note_issue(token.issued_at)
+        expires_at = _clamped(token.expires_at)
         if expires_at is None:
             self.has_unbounded = True
-        elif self.latest_expiry_at is None or expires_at > self.latest_expiry_at:
-            self.latest_expiry_at = expires_at
+        else:
+            self._note_expiry(expires_at, token.issued_at)
         self.live.add(token.digest, expires_at, now)
+
+    def note_issue(self, issued_at: int | None) -> None:
+        """Somebody signed with the key at ``issued_at``."""
+        at = _clamped(issued_at)
+        if at is not None and (self.newest_issued_at is None or at > self.newest_issued_at):
+            self.newest_issued_at = at
+
+    def _note_expiry(self, expires_at: int, issued_at: int | None) -> None:
+        if self.latest_expiry_at is None or expires_at > self.latest_expiry_at:
+            self.latest_expiry_at = expires_at
+        if issued_at is not None:
+            lifetime_s = expires_at - min(max(issued_at, 0), LAST_MOMENT)
+            if self.longest_lifetime_s is None or lifetime_s > self.longest_lifetime_s:
+                self.longest_lifetime_s = lifetime_s
 
     def _is_any_alive(self, now: float) -> bool:
         return self.has_unbounded or (
@@ -103,9 +120,18 @@ class Ledger:
     """What was seen of every key since ``observing_since`` (unix seconds)."""
 
     def __init__(
-        self, *, observing_since: float, leeway_s: float, live_bound: int = LIVE_TOKENS_BOUND
+        self,
+        *,
+        observing_since: float,
+        leeway_s: float,
+        live_bound: int = LIVE_TOKENS_BOUND,
+        issuing: Issuing | None = None,
+        subjects: Subjects | None = None,
     ) -> None:
         self.observing_since = observing_since
+        #: What is handed out; None = this service hands out no tokens, or nobody looks.
+        self.issuing = issuing
+        self.subjects = subjects or Subjects()
         self._leeway_s = leeway_s
         self._live_bound = live_bound
         self._pages: dict[str, KeyUsage] = {}
@@ -124,12 +150,19 @@ class Ledger:
             page.enter(token, now)
 
     def rejected(
-        self, reason: str, generation: str, key_id: str | None, enforced: bool, now: float
+        self,
+        reason: str,
+        generation: str,
+        key_id: str | None,
+        enforced: bool,
+        now: float,
+        issued_at: int | None = None,
     ) -> None:
         """A token was refused, or with ``enforced=False`` would have been.
 
-        ``reason`` and ``generation`` are words of the contract's closed sets. ``key_id`` and a
-        generation other than ``none`` are given only where the key's signature held.
+        ``reason`` and ``generation`` are words of the contract's closed sets. ``key_id``, its
+        token's ``issued_at`` (unix seconds) and a generation other than ``none`` are given only
+        where the key's signature held.
         """
         entry = (reason, generation, enforced)
         self._rejections[entry] = self._rejections.get(entry, 0) + 1
@@ -137,6 +170,7 @@ class Ledger:
             page = self.usage(key_id)
             page.refused_totals[reason] = page.refused_totals.get(reason, 0) + 1
             page.last_refused_at = now
+            page.note_issue(issued_at)
 
     def usage(self, key_id: str) -> KeyUsage:
         """The key's page, an empty one if nothing was seen. For key ids of the keyring only."""
@@ -155,6 +189,13 @@ class Ledger:
     def rejections(self) -> Mapping[tuple[str, str, bool], int]:
         """(reason, generation, enforced) -> refused tokens."""
         return self._rejections
+
+    def remember(
+        self, pages: Mapping[str, KeyUsage], rejections: Mapping[tuple[str, str, bool], int]
+    ) -> None:
+        """Go on from what an earlier run of this replica had seen. Called before anything else."""
+        self._pages.update(pages)
+        self._rejections.update(rejections)
 
     def evidence(self, key_ids: Iterable[str], now: float) -> dict[str, Evidence]:
         """What was seen of each of these keys up to ``now``."""

@@ -66,7 +66,7 @@ class LiveTokens:
             dead = sum(not self.is_alive(self.kept[digest], now) for digest in soonest)
         return (len(self.kept) - dead) * (self._mask + 1)
 
-    def is_alive(self, expires_at: int | None, now: float) -> bool:
+    def is_alive(self, expires_at: float | None, now: float) -> bool:
         """Whether a token with this ``exp`` (None = none) would still be accepted here."""
         return expires_at is None or expires_at + self._leeway_s > now
 

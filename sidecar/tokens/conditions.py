@@ -7,13 +7,21 @@ Called by ``rules``, once for each rule; the conditions are then asked for each 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidecar.errors import ConfigError
 
-#: Whether the claims fulfil what the rule demands of one of them.
-Condition = Callable[[Mapping[str, Any]], bool]
+_Holds = Callable[[Mapping[str, Any]], bool]
 _SCALARS = (str, int, float, bool, type(None))
+
+
+class Condition(NamedTuple):
+    """What a rule demands of one claim, as it was written; ``holds``: whether these claims fulfil
+    it."""
+
+    claim: str
+    wanted: object
+    holds: _Holds
 
 
 def parse_condition(claim: str, wanted: object) -> Condition:
@@ -24,21 +32,21 @@ def parse_condition(claim: str, wanted: object) -> Condition:
     if isinstance(wanted, Mapping):
         if set(wanted) != {"contains"} or not isinstance(wanted["contains"], _SCALARS):
             raise ConfigError(f"{claim}: is neither a value, a list, nor {{contains: value}}")
-        return _contains(claim, wanted["contains"])
+        return Condition(claim, wanted, _contains(claim, wanted["contains"]))
     values = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
     if not values or not all(isinstance(value, _SCALARS) for value in values):
         raise ConfigError(f"{claim}: accepted are text, numbers, true, false, or a list of those")
-    return _is_one_of(claim, values)
+    return Condition(claim, wanted, _is_one_of(claim, values))
 
 
-def _is_one_of(claim: str, values: list[Any]) -> Condition:
+def _is_one_of(claim: str, values: list[Any]) -> _Holds:
     def holds(claims: Mapping[str, Any]) -> bool:
         return claim in claims and any(_is_same(claims[claim], value) for value in values)
 
     return holds
 
 
-def _contains(claim: str, value: object) -> Condition:
+def _contains(claim: str, value: object) -> _Holds:
     def holds(claims: Mapping[str, Any]) -> bool:
         held = claims.get(claim)
         if isinstance(held, str):  # a scope is a list written with blanks (RFC 8693, section 4.2)

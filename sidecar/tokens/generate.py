@@ -1,7 +1,7 @@
 """A fresh pair of keys: one private, for the signer, one public, for everybody else.
 
 It makes keys and their PEM text and nothing more: where they go, and with which rights, is the
-business of who asks. Called by the command line and the demo.
+business of who asks. Called by the command line, the demo, and ``proxy.resign``.
 """
 
 from base64 import b64encode
@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
+from sidecar.tokens.signer import Signer
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -49,6 +51,15 @@ def generate_pair(algorithm: str) -> KeyPair:
     if algorithm == "PS256":
         private_der, public_der = _bind_to_pss(private_der), _bind_to_pss(public_der)
     return KeyPair(_pem("PRIVATE KEY", private_der), _pem("PUBLIC KEY", public_der))
+
+
+def generate_signer(algorithm: str) -> tuple[Signer, bytes]:
+    """A signer with a new key that is nowhere else, and its public key (SubjectPublicKeyInfo)."""
+    private_key = _GENERATORS[algorithm]()
+    public_pem = private_key.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    return Signer(private_key, algorithm), public_pem
 
 
 def _generate_rsa() -> rsa.RSAPrivateKey:

@@ -40,6 +40,13 @@ class PrivateKeyFound(KeyFileError):
     title = "A private key lies among the verification keys"
 
 
+class ForeignKey(KeyFileError):
+    """A key for another purpose, as sets hold besides those that verify tokens (RFC 7517, section
+    5)."""
+
+    title = "The key is for another purpose"
+
+
 class PublicJwk(NamedTuple):
     """What a JWK says: its id, where it has one, and the algorithms that it may be used with."""
 
@@ -55,12 +62,12 @@ def parse_jwk(jwk: dict[str, Any]) -> PublicJwk:
         what = "a symmetric key" if kind == "oct" else "a private key"
         raise PrivateKeyFound(f"is {what}; only public keys belong here")
     if not isinstance(kind, str) or kind not in _READERS:
-        raise KeyFileError("has a key type other than RSA, EC and OKP")
+        raise ForeignKey("has a key type other than RSA, EC and OKP")
     if jwk.get("use", "sig") != "sig":
-        raise KeyFileError('is not meant for signatures ("use" is not "sig")')
+        raise ForeignKey('is not meant for signatures ("use" is not "sig")')
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise KeyFileError('is not meant for verifying ("key_ops" lacks "verify")')
+        raise ForeignKey('is not meant for verifying ("key_ops" lacks "verify")')
     kid = jwk.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise KeyFileError('has a "kid" that is not a string')

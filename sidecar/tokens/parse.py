@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from sidecar.errors import KeyFileError
-from sidecar.tokens.jwk import PrivateKeyFound, parse_jwk, thumbprint_of
+from sidecar.tokens.jwk import ForeignKey, PrivateKeyFound, parse_jwk, thumbprint_of
 from sidecar.tokens.keyring import Key
 from sidecar.tokens.signature import PSS_ALGORITHMS, fitting_algorithms
 from sidecar.tokens.strictjson import parse_object
@@ -41,10 +41,15 @@ _PSS_OID = bytes.fromhex("06092a864886f70d01010a")
 
 @dataclass(frozen=True, slots=True)
 class KeyProblem:
-    """Why a key is not used: ``text`` continues a sentence that begins with the file's name."""
+    """Why a key is not used: ``text`` continues a sentence that begins with the file's name.
+
+    ``is_private``: a private key lies where it must not. ``is_foreign``: it is no fault at all, the
+    key serves another purpose.
+    """
 
     text: str
     is_private: bool = False
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,11 @@ def is_private_key(content: bytes) -> bool:
 
 
 def _problem(error: KeyFileError, prefix: str = "") -> KeyProblem:
-    return KeyProblem(prefix + error.detail, is_private=isinstance(error, PrivateKeyFound))
+    return KeyProblem(
+        prefix + error.detail,
+        is_private=isinstance(error, PrivateKeyFound),
+        is_foreign=isinstance(error, ForeignKey),
+    )
 
 
 # --- PEM -----------------------------------------------------------------------------------

@@ -52,6 +52,13 @@ def split(text: bytes) -> Segments:
     return tuple(text[1:].split(b"/"))
 
 
+def show(segments: Segments) -> str:
+    """A reading for people, with the slashes that are part of a segment as escapes."""
+    return b"".join(b"/" + each.replace(ENCODED_SLASH, b"%2F") for each in segments).decode(
+        "latin-1"
+    )
+
+
 def decode(path: bytes) -> bytes:
     """The path with its escapes decoded, slashes that were escaped kept apart."""
     return _ESCAPE.sub(_decode_escape, path)

@@ -7,17 +7,19 @@ a request without a :class:`Permit`.
 Called by ``proxy.pipeline`` for each request.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sidecar.errors import AmbiguousPath, TokenError, TokenForbidden, TokenMissing
+from sidecar.errors import AmbiguousPath, KeysUnavailable, TokenError, TokenForbidden, TokenMissing
 from sidecar.tokens.extract import FieldValues, TokenExtractor
 from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.rules import DEFAULT, Access, Rule, Rules
 from sidecar.tokens.settings import AuthSettings
 from sidecar.tokens.verify import VerifiedToken, Verifier
 
-__all__ = ["Access", "Authorizer", "Permit", "Rule", "Rules"]
+__all__ = ["NO_SINGLE_RULE", "Access", "Authorizer", "Permit", "Rule", "Rules"]
 
+#: Stands for a rule where the path is ambiguous.
+NO_SINGLE_RULE: Final = "ambiguous"
 _UNGUARDED = Rule(None, Access.PUBLIC)
 
 
@@ -44,9 +46,15 @@ class Authorizer:
         self._unguarded = Permit(_UNGUARDED)
 
     def permit(
-        self, method: str, path: bytes, values: FieldValues, keyring: Keyring, now: float
+        self,
+        method: str,
+        path: bytes,
+        values: FieldValues,
+        keyring: Keyring,
+        now: float,
+        query: bytes | None = None,
     ) -> Permit:
-        """``path`` as it was sent, without the query; ``now`` in unix seconds.
+        """``path`` and ``query`` as they were sent; ``now`` in unix seconds.
 
         ``auth.mode``: ``enforce`` raises :class:`AmbiguousPath` or a :class:`TokenError`;
         ``observe`` never raises, the permit holds the refusal; ``off`` looks at nothing.
@@ -59,23 +67,29 @@ class Authorizer:
             if not self._observes:
                 raise
             # The nearest of the closed set of words for what befalls a token.
-            return Permit(DEFAULT, refusal=TokenForbidden(error.detail))
+            refusal = TokenForbidden(error.detail)
+            refusal.rule = NO_SINGLE_RULE
+            return Permit(DEFAULT, refusal=refusal)
         if rule.access is Access.PUBLIC:
             return Permit(rule)
-        return self._with_token(rule, values, keyring, now)
+        return self._with_token(rule, values, query, keyring, now)
 
-    def _with_token(self, rule: Rule, values: FieldValues, keyring: Keyring, now: float) -> Permit:
+    def _with_token(
+        self, rule: Rule, values: FieldValues, query: bytes | None, keyring: Keyring, now: float
+    ) -> Permit:
         token: VerifiedToken | None = None
         try:
             if rule.access is Access.DENY:
                 raise TokenForbidden("No request passes here.")
-            text = self._extractor.extract(values)
+            text = self._extractor.extract(values, query)
             if text is not None:
                 token = self.verifier.verify(text, keyring, now)
                 _check_conditions(rule, token, keyring)
             elif rule.access is Access.TOKEN:
-                raise TokenMissing
+                # Who has no token would only get one that cannot be judged either.
+                raise TokenMissing if keyring.by_id or keyring.revoked_keys else KeysUnavailable
         except TokenError as refusal:
+            refusal.rule = rule.name
             if not self._observes:
                 raise
             return Permit(rule, token, refusal)
@@ -89,8 +103,9 @@ class Authorizer:
 
 
 def _check_conditions(rule: Rule, token: VerifiedToken, keyring: Keyring) -> None:
-    for holds in rule.conditions:
-        if not holds(token.claims):
+    for condition in rule.conditions:
+        if not condition.holds(token.claims):
             error = TokenForbidden("A claim of the token is not what the rule demands.")
             error.key_id, error.generation = token.key_id, keyring.generation(token.key_id)
+            error.issued_at = token.issued_at
             raise error

@@ -6,17 +6,17 @@ in two ways is refused where that would lead to two rules: see ``paths``. It loo
 Called by ``permit`` for each request.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
 from sidecar.errors import AmbiguousPath, ConfigError
 from sidecar.tokens.conditions import Condition, parse_condition
-from sidecar.tokens.paths import Segments, UnreadablePath, decode, readings, split
+from sidecar.tokens.paths import Segments, UnreadablePath, readings
+from sidecar.tokens.patterns import PatternTree, problems_of
 from sidecar.tokens.settings import RuleSettings
 
-_STAR: Final = "*"
 _EVERY_PATH: Final = "/*"
 _MAX_REMEMBERED: Final = 4096  # decisions, in each of two generations
 _MAX_REMEMBERED_PATH_BYTES: Final = 256
@@ -38,70 +38,11 @@ class Rule:
     index: int | None
     access: Access
     conditions: tuple[Condition, ...] = ()
+    name: str = "default"  # the index as a word for logs and metrics
 
 
 DEFAULT: Final = Rule(None, Access.TOKEN)
 _AMBIGUOUS: Final = Rule(None, Access.DENY)  # stands for "no single rule"; nobody outside sees it
-
-
-class _Node:
-    """A segment in the tree of all patterns."""
-
-    __slots__ = ("any_segment", "ends", "literals", "rests")
-
-    def __init__(self) -> None:
-        self.literals: dict[bytes, _Node] = {}
-        self.any_segment: _Node | None = None
-        self.ends: list[int] = []  # rules of patterns that end with this segment
-        self.rests: list[int] = []  # rules of patterns in which `*` stands for all that follows
-
-
-class _Tree:
-    """All patterns at once, so that many rules cost hardly more than one."""
-
-    def __init__(self, rules: Iterable[RuleSettings], *, is_folded: bool) -> None:
-        self._root = _Node()
-        for index, rule in enumerate(rules):
-            for pattern in rule.paths:
-                self._add(pattern.lower() if is_folded else pattern, index)
-
-    def _add(self, pattern: str, index: int) -> None:
-        node = self._root
-        segments = pattern[1:].split("/")
-        for segment in segments[:-1]:
-            node = self._step(node, segment)
-        if segments[-1] == _STAR:
-            node.rests.append(index)
-        else:
-            self._step(node, segments[-1]).ends.append(index)
-
-    @staticmethod
-    def _step(node: _Node, segment: str) -> _Node:
-        if segment == _STAR:
-            if node.any_segment is None:
-                node.any_segment = _Node()
-            return node.any_segment
-        return node.literals.setdefault(decode(segment.encode("utf-8")), _Node())
-
-    def matches(self, segments: Segments) -> list[int]:
-        """Every rule with a pattern that fits, in no particular order."""
-        found: list[int] = []
-        nodes = [self._root]
-        for segment in segments:
-            following: list[_Node] = []
-            for node in nodes:
-                found += node.rests
-                literal = node.literals.get(segment)
-                if literal is not None:
-                    following.append(literal)
-                if node.any_segment is not None and segment:
-                    following.append(node.any_segment)
-            nodes = following
-            if not nodes:
-                return found
-        for node in nodes:
-            found += node.ends
-        return found
 
 
 class _Compiled(NamedTuple):
@@ -110,14 +51,33 @@ class _Compiled(NamedTuple):
     fits_every_path: bool
 
 
+class Decision(NamedTuple):
+    """What one reader of the path and method would decide."""
+
+    segments: Segments
+    method: str
+    ignores_case: bool
+    rule: Rule
+
+
+class Explanation(NamedTuple):
+    """``rule`` is ``None`` where the request is refused as ambiguous; ``why`` is a sentence.
+    ``decisions`` are of every reading that was looked at."""
+
+    rule: Rule | None
+    why: str
+    decisions: tuple[Decision, ...] = ()
+
+
 class Rules:
     """Compiled from ``auth.rules``; raises :class:`ConfigError` with every wrong rule's index."""
 
     def __init__(self, settings: Sequence[RuleSettings]) -> None:
         self._rules = _compile(settings)
         self._depends_on_path = any(not each.fits_every_path for each in self._rules)
-        self._tree = _Tree(settings, is_folded=False)
-        self._folded_tree = _Tree(settings, is_folded=True)
+        paths = [rule.paths for rule in settings]
+        self._tree = PatternTree(paths, is_folded=False)
+        self._folded_tree = PatternTree(paths, is_folded=True)
         patterns = "".join(pattern for rule in settings for pattern in rule.paths)
         self._is_lower = patterns == patterns.lower()
         self._young: dict[tuple[str, bytes], Rule] = {}
@@ -140,39 +100,58 @@ class Rules:
         return rule
 
     def _recall_or_decide(self, request: tuple[str, bytes]) -> Rule:
-        rule = self._old.get(request) or self._decide(*request)
+        rule = self._old.get(request) or self.explain(*request).rule or _AMBIGUOUS
         if len(request[1]) <= _MAX_REMEMBERED_PATH_BYTES and len(request[0]) <= 16:
             if len(self._young) >= _MAX_REMEMBERED:
                 self._old, self._young = self._young, {}
             self._young[request] = rule
         return rule
 
-    def _decide(self, method: str, path: bytes) -> Rule:
-        if not self._rules or path == b"*":  # `OPTIONS *` is about the server, not about a path
-            return DEFAULT
-        methods = {method, method.upper()}  # some frameworks treat `delete` as `DELETE`
+    def explain(self, method: str, path: bytes) -> Explanation:
+        """As ``match``, with every reading that led there. Remembers nothing."""
+        if not self._rules:
+            return Explanation(DEFAULT, "There are no rules.")
+        if path == b"*":
+            return Explanation(DEFAULT, "`*` is about the server, not about a path.")
+        methods = sorted({method, method.upper()})  # some frameworks treat `delete` as `DELETE`
         if not self._depends_on_path:
-            return _only(self._first(range(len(self._rules)), each).rule for each in methods)
+            rules = [self._first(range(len(self._rules)), each).rule for each in methods]
+            return _agreed(rules, "No rule depends on the path.", ())
         if not path.startswith(b"/"):
-            return _AMBIGUOUS
+            return Explanation(None, "The path does not begin with a slash.")
         try:
             found, is_hostile = readings(path)
         except UnreadablePath:
-            return _AMBIGUOUS
-        decisions = {
-            self._first(matches, each) for matches in self._all_matches(found) for each in methods
-        }
-        if is_hostile and not all(decision.fits_every_path for decision in decisions):
-            return _AMBIGUOUS
-        return _only(decision.rule for decision in decisions)
+            return Explanation(None, "The path has too many readings.")
+        decided = list(self._decide(found, methods))
+        decisions = tuple(decision for decision, _ in decided)
+        if is_hostile and not all(fits_every_path for _, fits_every_path in decided):
+            return Explanation(
+                None,
+                "The path has dot segments or characters that no honest client sends.",
+                decisions,
+            )
+        return _agreed([each.rule for each in decisions], "Every reading agrees.", decisions)
 
-    def _all_matches(self, found: Iterable[Segments]) -> Iterable[list[int]]:
-        """For every reading the rules that match; also for readers that ignore case."""
+    def _decide(
+        self, found: Iterable[Segments], methods: Sequence[str]
+    ) -> Iterator[tuple[Decision, bool]]:
+        """For every reading the first rule, and whether it fits every path."""
+        for segments, ignores_case in self._cases(found):
+            tree = self._folded_tree if ignores_case else self._tree
+            matches = tree.matches(segments)
+            for method in methods:
+                first = self._first(matches, method)
+                decision = Decision(segments, method, ignores_case, first.rule)
+                yield decision, first.fits_every_path
+
+    def _cases(self, found: Iterable[Segments]) -> Iterator[tuple[Segments, bool]]:
+        """Every reading; also as readers have it that ignore case."""
         for segments in found:
-            yield self._tree.matches(segments)
+            yield segments, False
             folded = tuple(segment.lower() for segment in segments)
             if folded != segments or not self._is_lower:
-                yield self._folded_tree.matches(folded)
+                yield folded, True
 
     def _first(self, indexes: Iterable[int], method: str) -> _Compiled:
         fitting = (
@@ -187,9 +166,10 @@ class Rules:
 _DEFAULT: Final = _Compiled(DEFAULT, frozenset(), fits_every_path=True)
 
 
-def _only(rules: Iterable[Rule]) -> Rule:
-    distinct = {rule.index: rule for rule in rules}
-    return next(iter(distinct.values())) if len(distinct) == 1 else _AMBIGUOUS
+def _agreed(rules: Sequence[Rule], why: str, decisions: tuple[Decision, ...]) -> Explanation:
+    if all(rule.index == rules[0].index for rule in rules):
+        return Explanation(rules[0], why, decisions)
+    return Explanation(None, "Its readings lead to different rules.", decisions)
 
 
 def _compile(settings: Sequence[RuleSettings]) -> list[_Compiled]:
@@ -197,7 +177,7 @@ def _compile(settings: Sequence[RuleSettings]) -> list[_Compiled]:
     problems: list[str] = []
     for index, rule in enumerate(settings):
         conditions: list[Condition] = []
-        wrong = [problem for pattern in rule.paths for problem in _problems_of(pattern)]
+        wrong = [problem for pattern in rule.paths for problem in problems_of(pattern)]
         for claim, wanted in rule.claims.items():
             try:
                 conditions.append(parse_condition(claim, wanted))
@@ -206,8 +186,8 @@ def _compile(settings: Sequence[RuleSettings]) -> list[_Compiled]:
         problems += [f"auth.rules[{index}].{problem}" for problem in wrong]
         compiled.append(
             _Compiled(
-                Rule(index, Access(rule.access), tuple(conditions)),
-                frozenset(rule.methods),
+                Rule(index, Access(rule.access), tuple(conditions), str(index)),
+                _methods(rule),
                 fits_every_path=_EVERY_PATH in rule.paths,
             )
         )
@@ -216,18 +196,6 @@ def _compile(settings: Sequence[RuleSettings]) -> list[_Compiled]:
     return compiled
 
 
-def _problems_of(pattern: str) -> list[str]:
-    """What keeps a pattern from ever matching, or makes it match other than it seems."""
-    if not pattern.startswith("/"):
-        return [f"paths: {pattern!r} does not begin with a slash"]
-    segments = pattern[1:].split("/")
-    if any(_STAR in segment and segment != _STAR for segment in segments):
-        return [f"paths: in {pattern!r} a * is not a whole segment"]
-    text = pattern.replace(_STAR, "x").encode("utf-8")
-    try:
-        found = readings(text)
-    except UnreadablePath:
-        found = None
-    if found is None or found.is_hostile or b"" in split(text)[:-1]:
-        return [f"paths: {pattern!r} has an empty, . or .. segment, or characters no path has"]
-    return []
+def _methods(rule: RuleSettings) -> frozenset[str]:
+    """HEAD is GET without the answer's body (RFC 9110, section 9.3.2): one right for both."""
+    return frozenset((*rule.methods, "HEAD") if "GET" in rule.methods else rule.methods)

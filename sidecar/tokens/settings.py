@@ -46,9 +46,9 @@ class RuleSettings:
 class ResignSettings:
     """The tokens of our own that the application gets in place of the callers'."""
 
-    algorithm: Annotated[
-        str, Setting("what they are signed with", choices=("RS256", "ES256"))
-    ] = "RS256"
+    algorithm: Annotated[str, Setting("what they are signed with", choices=("RS256", "ES256"))] = (
+        "RS256"
+    )
     public_key: Annotated[
         str | None,
         Setting("the file that the application reads our public key from", "file_path"),

@@ -1,7 +1,8 @@
 """The other side of verification: a private key, and tokens signed with it.
 
-For people at the command line and for the demo; the data plane signs nothing and never has a
-private key. The algorithm follows from the key, as it does when tokens are verified.
+For people at the command line, for the demo, and for ``reissue``, where the application gets tokens
+of the sidecar's own. A key that was read from a file has the algorithm that follows from it, as it
+has when tokens are verified.
 """
 
 import json

@@ -100,7 +100,7 @@ class Verifier:
     def _verify_anew(
         self, token: bytes, digest: bytes, keyring: Keyring, now: float
     ) -> VerifiedToken:
-        if not keyring.by_id and not keyring.revoked:
+        if not keyring.by_id and not keyring.revoked_keys:
             raise KeysUnavailable
         parts = parse_compact(token)
         header = self._known_headers.get(parts.header_part) or parse_header(parts.header_part)
@@ -122,6 +122,7 @@ class Verifier:
                 self._check_switch(key.id, times.issued_at, keyring, now)
         except TokenError as error:
             error.key_id, error.generation = key.id, keyring.generation(key.id)
+            error.issued_at = _issued_at(claims)
             raise
         verified = VerifiedToken(
             key=key,
@@ -196,6 +197,12 @@ def _explain_signature(
     error = TokenRevoked("The token's key was revoked.")
     error.key_id, error.generation = key.id, keyring.generation(key.id)
     return error
+
+
+def _issued_at(claims: Mapping[str, Any]) -> int | None:
+    """When a token that is refused was issued, as far as it says so in a number."""
+    issued_at = claims.get("iat")
+    return issued_at if type(issued_at) is int else None
 
 
 def _token_id(claims: Mapping[str, Any]) -> str | None:

@@ -32,6 +32,10 @@ class ServiceVersion:
         """Whether both halves of the stamp are there."""
         return UNKNOWN not in (self.version, self.commit)
 
+    def as_object(self) -> dict[str, str]:
+        """As answers about a version say it."""
+        return {"version": self.version, "commit": self.commit}
+
 
 def stamp_from_environment(environ: Mapping[str, str]) -> ServiceVersion:
     """What the environment says; no text in it makes this fail."""
@@ -41,7 +45,12 @@ def stamp_from_environment(environ: Mapping[str, str]) -> ServiceVersion:
 
 
 def _stated(environ: Mapping[str, str], variable: str) -> str:
-    text = environ.get(variable, "").strip()
+    return stated_version(environ.get(variable, ""))
+
+
+def stated_version(text: str) -> str:
+    """A version or commit as somebody stated it; ``unknown`` for what is none."""
+    text = text.strip()
     if not text or text == _DEFAULT_OF_BUILDS:
         return UNKNOWN
     # No tag is longer or has control characters; what is not UTF-8 is not printable either.

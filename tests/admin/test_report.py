@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from sidecar.admin.report import build_keys_report
+from sidecar.keys.status import SourceStatus
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.policy import Policy
 from sidecar.tokens.keyring import Key, Keyring
@@ -36,7 +37,10 @@ def ledger() -> Ledger:
 
 def test_the_report_has_exactly_the_agreed_form() -> None:
     report = build_keys_report(ring("2026-05", "2026-11"), ledger(), POLICY, NOW)
-    assert list(report) == ["observing_since", "unwatched_until", "switch", "keys"]
+    assert list(report) == [
+        *("observing_since", "unwatched_until", "switch", "keys", "revoked", "revoked_tokens"),
+        "sources",
+    ]
     assert all(list(key) == FIELDS for key in report["keys"])
     assert json.loads(json.dumps(report)) == report
 
@@ -88,3 +92,44 @@ def test_a_removed_key_is_not_reported() -> None:
 
 def test_an_empty_keyring_is_an_empty_list() -> None:
     assert build_keys_report(Keyring.EMPTY, ledger(), POLICY, NOW)["keys"] == []
+
+
+def test_revoked_keys_are_named_with_who_said_so() -> None:
+    keys = [Key(key_id, ("RS256",), object(), f"print-{key_id}", f"/k/{key_id}") for key_id in "ab"]
+    keyring = Keyring(
+        keys, revoked={"b": "auth.revoked", "c": "/k/c.revoked"}, revoked_tokens=frozenset("xy")
+    )
+    report = build_keys_report(keyring, ledger(), POLICY, NOW)
+    assert [key["id"] for key in report["keys"]] == ["a"]
+    assert report["revoked"] == [
+        {"id": "b", "said": "auth.revoked", "thumbprint": "print-b", "source": "/k/b"},
+        {"id": "c", "said": "/k/c.revoked", "thumbprint": None, "source": None},
+    ]
+    assert report["revoked_tokens"] == 2
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_each_source_of_keys_is_reported_with_the_age_of_what_it_gave() -> None:
+    sources = [
+        SourceStatus("/keys", ("a", "b"), True, NOW - 2, None),
+        SourceStatus("https://issuer.example", (), False, None, "https://issuer.example is down"),
+    ]
+    report = build_keys_report(ring("a"), ledger(), POLICY, NOW, sources)
+    assert report["sources"] == [
+        {
+            "name": "/keys",
+            "up": True,
+            "last_success_at": "2026-11-23T09:59:58Z",
+            "age_s": 2.0,
+            "last_error": None,
+            "keys": ["a", "b"],
+        },
+        {
+            "name": "https://issuer.example",
+            "up": False,
+            "last_success_at": None,
+            "age_s": None,
+            "last_error": "https://issuer.example is down",
+            "keys": [],
+        },
+    ]

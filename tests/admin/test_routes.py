@@ -19,7 +19,7 @@ from sidecar.metrics.traffic import Traffic
 
 Client = TestClient[Any, Any]
 
-PATHS = ("/", "/live", "/ready", "/metrics", "/version", "/keys", "/config")
+PATHS = ("/", "/live", "/ready", "/metrics", "/version", "/keys", "/dependencies", "/config")
 HOSTILE = "<script>alert('k')</script>"
 
 
@@ -29,6 +29,7 @@ class World:
     def __init__(self) -> None:
         self.readiness = Readiness()
         self.drains = 0
+        self.version = dict(service="thoughts", version="v1.6", commit="c0", sidecar="0.1")
         self.keys: dict[str, Any] = {
             "observing_since": "2026-11-23T10:00:00Z",
             "keys": [{"id": HOSTILE, "state": "current", "accepted_total": 1234, "why": "a & b"}],
@@ -41,8 +42,9 @@ class World:
         return AdminView(
             readiness=self.readiness,
             registry=build_registry([Traffic()]),
-            version={"service": "thoughts", "version": "v1.6", "commit": "c0", "sidecar": "0.1"},
+            version=lambda: self.version,
             keys_report=lambda: self.keys,
+            dependencies_report=lambda: {"satisfied": True, "dependencies": []},
             config_report=lambda: {"listen": "0.0.0.0:15006"},
             drain=self.drain,
         )

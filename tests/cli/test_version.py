@@ -1,5 +1,6 @@
 """``sidecar version``, on real repositories."""
 
+import itertools
 import json
 import os
 import shlex
@@ -11,6 +12,9 @@ import pytest
 
 from sidecar import __version__
 from sidecar.cli.main import run_command_line
+from sidecar.cli.version import read_stamp
+from sidecar.versions.order import Order, compare
+from sidecar.versions.version import parse_version
 
 Git = Callable[..., str]
 
@@ -71,7 +75,8 @@ def test_a_later_commit_says_how_far_it_is_from_the_tag(
     sha = commit(repository)
     assert stamp(repository, "json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"version": git(repository, "describe", "--tags"), "commit": sha}
+    described = git(repository, "describe", "--tags")
+    assert found == {"version": described, "commit": sha, "dirty": False}
     assert found["version"].startswith("v2.3-2-g")
     assert len(found["commit"]) == 40
 
@@ -100,15 +105,28 @@ def test_a_tag_cannot_smuggle_a_command_into_a_shell(
     assert shlex.split(first_line) == [f"VERSION_NAME={tag}"]
 
 
-def test_changes_that_no_commit_holds_are_warned_of(
+def test_changes_that_no_commit_holds_are_marked_and_warned_of(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     git(repository, "tag", "v2.3")
     (repository / "code.txt").write_text("2\n")
     assert stamp(repository) == 0
     said = capsys.readouterr()
-    assert "VERSION_NAME=v2.3\n" in said.out
+    assert "VERSION_NAME=v2.3-dirty\n" in said.out
     assert "changes that the commit does not hold" in said.err
+    assert stamp(repository, "json") == 0
+    assert json.loads(capsys.readouterr().out)["dirty"] is True
+
+
+def test_a_file_that_git_does_not_know_is_no_change_of_the_version(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(repository, "tag", "v2.3")
+    (repository / "notes.txt").write_text("mine\n")
+    assert stamp(repository) == 0
+    said = capsys.readouterr()
+    assert "VERSION_NAME=v2.3\n" in said.out
+    assert said.err == ""
 
 
 def could_not_find_out(place: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -205,3 +223,49 @@ def test_show_of_an_image_without_a_stamp_is_unknown_and_exits_1(
     monkeypatch.delenv("VERSION_SHA", raising=False)
     assert run_command_line(["version", "show"]) == 1
     assert "version  unknown\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "sign"),
+    [
+        ("v2.3", "v2.10", "<"),
+        ("v2.3", "2.3.0", "="),
+        ("v2.3-17-g2257f9c", "v2.3", ">"),
+        ("v2.3-17-g2257f9c", "v2.4", "<"),
+        ("2026.11.23", "2026-11-24", "<"),
+        ("1.0.0-rc.1", "1.0.0", "<"),
+    ],
+)
+def test_compare_prints_the_order(
+    one: str, other: str, sign: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["version", "compare", one, other]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{sign}\n", "")
+
+
+@pytest.mark.parametrize("other", ["latest", "2257f9c", "release-9", ""])
+def test_compare_of_what_has_no_order_says_so_and_exits_3(
+    other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["version", "compare", "v2.3", other]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("sidecar: there is no order: ")
+
+
+def test_the_order_agrees_with_the_history_that_git_describes(repository: Path) -> None:
+    """What git says of each commit, from the first tag to the last, grows step by step."""
+    history = []
+    for tag in ("v1.9", None, None, "v1.10-rc1", None, "v1.10", None, "v2.0"):
+        commit(repository)
+        if tag is not None:
+            git(repository, "tag", tag)
+        history.append(read_stamp(repository).version)
+        (repository / "code.txt").write_text("x" * len(history))
+        history.append(read_stamp(repository).version)
+    assert history[:4] == ["v1.9", "v1.9-dirty", history[2], f"{history[2]}-dirty"]
+    assert history[2].startswith("v1.9-1-g")
+    versions = [parse_version(text) for text in history]
+    for older, newer in itertools.combinations(versions, 2):
+        assert compare(older, newer) is Order.OLDER, (older, newer)

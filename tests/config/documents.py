@@ -37,6 +37,19 @@ rules = st.builds(
     ),
 )
 
+urls = st.sampled_from(["https://a.example/jwks.json", "http://[::1]:8080/k?a=b", "HTTPS://a"])
+sources = st.builds(lambda path: {"path": path}, words) | st.builds(
+    lambda kind, url, rest: {kind: url, **rest},
+    st.sampled_from(["url", "issuer"]),
+    urls.filter(lambda url: "?" not in url),
+    some(
+        refresh=st.sampled_from(["5m", "1s", "1d"]),
+        ca=st.none() | words,
+        keep_removed=durations,
+        insecure=st.booleans(),
+    ),
+)
+
 #: Documents without a mistake in any one value.
 right_documents = some(
     service=words,
@@ -50,7 +63,7 @@ right_documents = some(
     ),
     auth=some(
         mode=st.sampled_from(["enforce", "observe", "off"]),
-        keyring=one_or_many(words | st.builds(lambda path: {"path": path}, words), 1),
+        keyring=one_or_many(words | urls | sources, 1),
         newest=st.none() | words,
         signing_since=st.dictionaries(
             words, st.sampled_from(["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.5+02:00"])

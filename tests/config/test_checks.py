@@ -8,7 +8,13 @@ import pytest
 from sidecar.config.checks import find_contradictions
 from sidecar.config.settings import Settings
 from sidecar.keys.settings import KeySourceSettings
-from sidecar.tokens.settings import AuthSettings, ForwardSettings, PlaceSettings, RuleSettings
+from sidecar.tokens.settings import (
+    AuthSettings,
+    ForwardSettings,
+    PlaceSettings,
+    ResignSettings,
+    RuleSettings,
+)
 from sidecar.upstream.settings import UpstreamSettings
 
 GOOD = Settings(keyring=(KeySourceSettings("/keys"),))
@@ -97,6 +103,44 @@ def test_keys_are_not_needed_where_nothing_is_verified() -> None:
     assert contradictions(keyring=(), auth=AuthSettings(mode="off")) == []
 
 
+URL = "https://issuer.example/jwks"
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"path": "/k", "ca": "/ca.pem"}, ".ca: means nothing for a path"),
+        ({"path": "/k", "refresh_s": 5.0}, ".refresh: means nothing for a path"),
+        ({"path": "/k", "keep_removed_s": 5.0}, ".keep_removed: means nothing for a path"),
+        ({"path": "/k", "insecure": True}, ".insecure: means nothing for a path"),
+        ({"url": URL, "insecure": True}, ".insecure: means nothing for https"),
+        ({"url": "http://127.0.0.1/", "ca": "/ca.pem"}, ".ca: means nothing for http"),
+        ({"url": "http://a.example/"}, ".url: 'http://a.example/' is not encrypted"),
+        ({"issuer": "http://127.a.example"}, ".issuer: 'http://127.a.example' is not encrypted"),
+        ({"path": "/keys"}, ": '/keys' is listed before"),
+    ],
+)
+def test_a_source_of_keys_that_misleads_is_refused(source: dict[str, Any], problem: str) -> None:
+    keyring = (*GOOD.keyring, KeySourceSettings(**source))
+    (found,) = contradictions(keyring=keyring)
+    assert found.startswith(f"auth.keyring[1]{problem}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"url": URL, "ca": "/ca.pem", "refresh_s": 5.0, "keep_removed_s": 5.0},
+        {"url": "http://a.example/", "insecure": True},
+        {"url": "http://127.0.0.1:8080/"},
+        {"issuer": "http://[::1]:8080"},
+        {"issuer": "http://localhost", "ca": "/ca.pem"},
+        {"path": "/k", "insecure": False},
+    ],
+)
+def test_a_source_of_keys_that_is_safe_or_asked_for_is_fine(source: dict[str, Any]) -> None:
+    assert contradictions(keyring=(*GOOD.keyring, KeySourceSettings(**source))) == []
+
+
 def test_tokens_cannot_be_bounded_and_unbounded_at_once() -> None:
     assert auth_contradictions(allow_unbounded=True) == []
     problems = auth_contradictions(allow_unbounded=True, max_lifetime_s=60.0, require=("exp",))
@@ -177,3 +221,53 @@ def test_a_check_is_left_out_where_a_setting_that_it_reads_could_not_be_read() -
     assert find_contradictions(settings, {"auth.keyring"}) == []
     assert find_contradictions(settings, {"auth.mode"}) == []
     assert find_contradictions(settings, {"auth.rules"}) != []
+
+
+# --- tokens of our own ---------------------------------------------------------------------------
+
+
+def resigning(mode: str = "enforce", **resign: Any) -> list[str]:
+    settings = ResignSettings(**{"public_key": "/shared/public_key.pub", **resign})
+    forward = ForwardSettings(token="resign", resign=settings, claims={"sub": "X-User"})
+    return auth_contradictions(mode=mode, forward=forward)
+
+
+def test_resigning_with_a_place_for_the_key_contradicts_nothing() -> None:
+    assert resigning() == []
+    assert resigning(mode="observe", header="X-Token", scheme="") == []
+
+
+def test_resigning_needs_a_file_that_the_application_reads() -> None:
+    (problem,) = resigning(public_key=None)
+    assert problem.startswith("auth.forward.resign.public_key: is needed")
+
+
+def test_resigning_needs_verified_tokens() -> None:
+    (problem,) = resigning(mode="off")
+    assert problem.startswith("auth.forward.token: resign needs verified tokens")
+
+
+@pytest.mark.parametrize(
+    "path", ["/keys/own.pub", "/keys//own.pub", "/keys/../keys/own.pub", "/keys"]
+)
+def test_our_own_key_may_not_lie_where_keys_are_trusted(path: str) -> None:
+    (problem,) = resigning(public_key=path)
+    assert problem.startswith("auth.forward.resign.public_key: lies in auth.keyring")
+
+
+@pytest.mark.parametrize("header", ["Host", "cookie", "Connection", "X_User", "X-Auth-Status"])
+def test_our_own_token_may_not_stand_where_something_else_does(header: str) -> None:
+    (problem,) = resigning(header=header)
+    assert problem.startswith(f"auth.forward.resign.header: {header} has a meaning of its own")
+
+
+def test_a_key_that_nobody_would_use_is_a_mistake() -> None:
+    resign = ResignSettings(public_key="/shared/public_key.pub")
+    (problem,) = auth_contradictions(forward=ForwardSettings(resign=resign))
+    assert problem == "auth.forward.resign: says nothing while auth.forward.token is keep"
+
+
+def test_one_query_parameter_is_listed_once() -> None:
+    places = (PlaceSettings(query="a"), PlaceSettings(cookie="a"), PlaceSettings(query="a"))
+    (problem,) = auth_contradictions(places=places)
+    assert problem == "auth.from[2]: the query parameter a is listed before"

@@ -142,6 +142,13 @@ def test_one_source_of_keys_may_be_written_short(file: Path, keyring: str) -> No
     assert [source.path for source in load_settings({}, {}, file).settings.keyring] == ["/a"]
 
 
+def test_a_bare_text_with_a_scheme_is_the_url_of_a_source_of_keys() -> None:
+    url = "https://issuer.example/jwks.json"
+    for flags, environ in (({"keyring": ("/a", url)}, {}), ({}, {"SIDECAR_KEYRING": f"/a, {url}"})):
+        keyring = load_settings(flags, environ).settings.keyring
+        assert [(source.path, source.url) for source in keyring] == [("/a", None), (None, url)]
+
+
 def test_a_heading_with_nothing_below_it_says_nothing(file: Path) -> None:
     assert load(file, "auth:\n  # mode: off\nlimits:\n").settings.limits == Settings().limits
 
@@ -154,7 +161,7 @@ state_dir: null
 listen: []
 upstream: {url: "https://app", max_connections: true}
 auth:
-  keyring: [{url: https://x}, {path: 5}]
+  keyring: [{url: ftp://x}, {path: 5}, {refresh: 1m}]
   from: [{header: a, cookie: b}, {scheme: x}, {header: null}]
   rules:
     - {paths: [/a], access: maybe}
@@ -175,18 +182,19 @@ timeouts: 5
         "upstream.max_connections: true is not a whole number (file x.yaml:5)",
         "auth.signing_since.2026-11: 'yesterday' is not an RFC 3339 time such as"
         " 2026-11-23T10:00:00Z (file x.yaml:13)",
-        "auth.from[0]: needs exactly one of header, cookie (file x.yaml:8)",
-        "auth.from[1]: needs exactly one of header, cookie (file x.yaml:8)",
+        "auth.from[0]: needs exactly one of header, cookie, query (file x.yaml:8)",
+        "auth.from[1]: needs exactly one of header, cookie, query (file x.yaml:8)",
         "auth.from[2].header: null is not the name of a header field (RFC 9110 section 5.1)"
         " (file x.yaml:8)",
         "auth.rules[0].access: 'maybe' is not one of token, optional, public, deny"
         " (file x.yaml:10)",
         "auth.rules[1].paths: is missing (file x.yaml:11)",
         "auth.rules[2]: '/a' is not a mapping with paths, methods, access, claims (file x.yaml:12)",
-        "auth.keyring[0].url: is not supported by this version (file x.yaml:7)",
-        "auth.keyring[0].path: is missing (file x.yaml:7)",
+        "auth.keyring[0].url: 'ftp://x' is not a URL of http or https; accepted is https://HOST/PATH"
+        " (file x.yaml:7)",
         "auth.keyring[1].path: 5 is not text; put it in quotes if it is meant as text"
         " (file x.yaml:7)",
+        "auth.keyring[2]: needs exactly one of path, url, issuer (file x.yaml:7)",
         "limits.headers: 1 is less than 8 (file x.yaml:14)",
         "limits.in_flight: nan is not a whole number (file x.yaml:14)",
     ]
@@ -196,7 +204,26 @@ timeouts: 5
     ("text", "problem"),
     [
         ("auth.mode: off", "auth.mode: unknown name"),
-        ("dependencies: {}", "dependencies: is not supported by this version (file x.yaml:1)"),
+        ("dependencies: [a]", "dependencies: a list is not a mapping"),
+        ("dependencies: {a: {min: v2}}", "dependencies.a.url: is missing"),
+        ("dependencies: {a: 'ftp://a/'}", "dependencies.a.url: 'ftp://a/' is not a URL"),
+        ("dependencies: {a: {url: 'http://a', min: 2.3}}", "dependencies.a.min: 2.3 is not text"),
+        ("dependencies: {a: {url: 'http://a', min: latest}}", "dependencies.a.min: 'latest': "),
+        (
+            "dependencies: {a: {url: 'http://a', min: v3, below: v2}}",
+            "dependencies.a: no version can be >=v3,<v2",
+        ),
+        (
+            "dependencies: {a: {url: 'http://a', requires: '>=v3,<v2'}}",
+            "dependencies.a.requires: '>=v3,<v2': no version can be",
+        ),
+        (
+            "dependencies: {a: {url: 'http://a', min: v2, requires: '<v3'}}",
+            "dependencies.a.requires: says the same as min",
+        ),
+        ("dependencies: {a: {url: 'http://a', ca: /ca.pem}}", "dependencies.a.ca: means nothing"),
+        ("dependencies: {a: {url: 'http://a', gate: maybe}}", "dependencies.a.gate: 'maybe'"),
+        ("version: {from: app}", "version.verify: is needed where version.from is app"),
         ("auth: {issues: []}", "auth.issues: is not supported by this version (file x.yaml:1)"),
         ("- a", "the file: a list is not a mapping of names (file x.yaml:1)"),
         ("a: [1", "x.yaml:2:1: is not YAML: "),

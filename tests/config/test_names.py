@@ -25,7 +25,8 @@ def test_the_variables_are_those_that_users_rely_on() -> None:
         f"SIDECAR_{word}"
         for word in (
             "CONFIG SERVICE LISTEN UPSTREAM ADMIN KEYRING AUTH ISSUER AUDIENCE LEEWAY"
-            " MAX_TOKEN_LIFETIME VERSION_PATHS LOG_LEVEL LOG_FORMAT ACCESS_LOG DRAIN GRACE"
+            " MAX_TOKEN_LIFETIME VERSION_PATHS DEPENDENCIES LOG_LEVEL LOG_FORMAT ACCESS_LOG DRAIN"
+            " GRACE"
         ).split()
     }
     assert flag_name("max_token_lifetime") == "--max-token-lifetime"
@@ -43,7 +44,29 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
     assert problem.startswith("SIDECAR_ZZZ: unknown name; accepted are SIDECAR_CONFIG, ")
 
 
-@pytest.mark.parametrize("variable", ["SIDECAR_DEPENDENCIES", "SIDECAR_STATE_DIR"])
+def test_dependencies_are_written_with_their_urls_and_requirements() -> None:
+    problems: list[str] = []
+    found = read_environment(
+        {
+            "SIDECAR_DEPENDENCIES": "users=http://users/version?a=b >=v2.3, <v3;"
+            " thoughts = http://thoughts/version; "
+        },
+        problems,
+    )
+    assert found["dependencies"].plain() == {
+        "users": {"url": "http://users/version?a=b", "requires": ">=v2.3, <v3"},
+        "thoughts": {"url": "http://thoughts/version"},
+    }
+    assert problems == []
+
+
+def test_a_dependency_that_is_written_twice_is_refused() -> None:
+    assert environment_problems(SIDECAR_DEPENDENCIES="a=http://x/;a=http://y/") == [
+        "dependencies.a: is written twice (environment SIDECAR_DEPENDENCIES)"
+    ]
+
+
+@pytest.mark.parametrize("variable", ["SIDECAR_STATE_DIR"])
 @pytest.mark.parametrize("value", ["", "x"])
 def test_a_variable_of_a_later_version_is_refused_honestly(variable: str, value: str) -> None:
     assert environment_problems(**{variable: value}) == [

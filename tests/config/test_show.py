@@ -35,6 +35,15 @@ def test_each_setting_stands_with_its_origin(file: Path) -> None:
     assert "  max_lifetime: 0                       # default" in lines
 
 
+def test_a_source_of_keys_is_shown_with_what_was_said_of_it_alone(file: Path) -> None:
+    source = "{issuer: 'https://issuer.example', refresh: 60s, insecure: false}"
+    file.write_text(f"auth: {{keyring: [/keys, {source}]}}")
+    loaded = load_settings({}, {}, file)
+    lines = show_settings(loaded.settings, loaded.origins).splitlines()
+    assert "    - {path: /keys}" in lines
+    assert "    - {issuer: https://issuer.example, refresh: 1m}" in lines
+
+
 def test_a_report_is_json_with_value_and_origin_by_path() -> None:
     loaded = load_settings({"auth": "off"}, {})
     found = report(loaded.settings, loaded.origins)

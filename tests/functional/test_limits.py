@@ -1,6 +1,9 @@
 """Limits and time-outs: the answer of the contract, promptly, and nothing else suffers."""
 
+import contextlib
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -349,6 +352,19 @@ def test_connections_to_the_application_beyond_the_limit_are_waited_for(
         waiting = Beside(lambda: naming_its_target(*held[0]))
         assert clients[0].response().body == b"/1 "
         waiting.join()
+    assert is_healthy(sidecar)
+
+
+def test_a_burst_of_new_connections_finds_room_in_the_queue(sidecar: SidecarProcess) -> None:
+    """Where the kernel's queue is short, it drops some, and they come back a second later."""
+    count = min(500, int(Path("/proc/sys/net/core/somaxconn").read_text()) // 2)
+    with contextlib.ExitStack() as stack:
+        sidecar.signal(signal.SIGSTOP)
+        try:
+            for _ in range(count):
+                stack.enter_context(sidecar.connect())
+        finally:
+            sidecar.signal(signal.SIGCONT)
     assert is_healthy(sidecar)
 
 

@@ -1,11 +1,15 @@
 """Requests that two readers could read differently: refused, with the connection closed, and the
 application never sees a request more than was authorised (RFC 9112, section 11.2)."""
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.functional.application import Application
+from tests.functional.application import Application, Request, Talk
 from tests.functional.client import request
 from tests.functional.hostile import (
     SMUGGLED,
@@ -17,7 +21,8 @@ from tests.functional.hostile import (
     send_whole,
 )
 from tests.functional.sidecar_process import SidecarProcess
-from tests.wire.judges import by_h11, by_llhttp
+from tests.wire.grammar import chunked, fields, head_bytes, methods, targets
+from tests.wire.judges import by_h11, by_llhttp, prefix_by_h11
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +287,104 @@ def test_an_error_in_the_middle_of_a_pipeline_ends_it_there(
     assert is_healthy(sidecar)
     targets = [received.target for received in application.requests]
     assert targets == [b"/1", b"/2", b"/healthy"]
+
+
+# --- the same with bytes that nobody thought of ---
+
+NOTHING = b"HTTP/1.1 204 No Content\r\n\r\n"
+KNOWN_TO_LLHTTP = frozenset(b"GET POST PUT PATCH DELETE OPTIONS TRACE PROPFIND".split())
+END_OF_TALK = b"GET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+EVIL_PIECES = [
+    *(bytes((byte,)) for byte in b"\x00\t\n\r \x0b:;,0159afx\x7f\x80\xa0\xff"),
+    b"\r\n",
+    b"\n\n",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"\r\nContent-Length: 5",
+    b"\r\nTransfer-Encoding: chunked",
+    b"\r\nTransfer-Encoding : chunked",
+    b"\r\nContent-Length: 0",
+    b"\r\n ",
+    SMUGGLED,
+]
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    method = draw(methods.filter(lambda name: name != b"HEAD"))
+    target, lines = draw(targets), draw(fields)
+    body = draw(st.binary(max_size=30) | st.just(SMUGGLED))
+    kind = draw(st.sampled_from(["none", "length", "chunked"]))
+    lines = [*lines, (b"Host", b"a")]
+    if kind == "length":
+        lines.append((b"Content-Length", b"%d" % len(body)))
+    elif kind == "chunked":
+        lines.append((b"Transfer-Encoding", b"chunked"))
+        cut = draw(st.integers(0, len(body)))
+        body = chunked([body[:cut], body[cut:]])
+    else:
+        body = b""
+    whole = head_bytes(b"%b %b HTTP/1.1\r\n" % (method, target), draw(st.permutations(lines))) + body
+    for _ in range(draw(st.integers(0, 2))):
+        at, cut = draw(st.integers(0, len(whole))), draw(st.integers(0, 3))
+        whole = whole[:at] + draw(st.sampled_from(EVIL_PIECES)) + whole[at + cut :]
+    return whole
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(messages(), min_size=1, max_size=3))
+def test_whatever_is_sent_the_application_gets_only_what_other_parsers_read_too(
+    impatient: SidecarProcess, application: Application, sent: list[bytes]
+) -> None:
+    def answer_nothing(talk: Talk, received: Request) -> None:
+        talk.read_body(received)
+        talk.send(NOTHING)
+
+    application.answer = answer_nothing
+    application.requests.clear()
+    data = b"".join(sent) + END_OF_TALK
+    with impatient.connect() as client:
+        send_whole(client, data)
+        answers = client.rest()
+    arrived = list(application.requests)
+    assert answers.count(b"HTTP/1.1 204 ") <= len(arrived)
+    readings = []
+    for one in arrived:
+        raw = one.head + one.raw_body
+        judged = by_h11(raw)
+        assert len(judged) == 1
+        if judged[0].method in KNOWN_TO_LLHTTP:
+            assert asyncio.run(by_llhttp(raw)) == judged
+        readings.append(judged[0])
+    expected = prefix_by_h11(data)
+    for ours, theirs in zip(readings, expected, strict=False):
+        assert (ours.method, ours.target, ours.body) == (theirs.method, theirs.target, theirs.body)
+    assert len(readings) <= len(expected)
+
+
+@pytest.fixture(scope="module")
+def impatient(
+    tmp_path_factory: pytest.TempPathFactory, shared_application: Application
+) -> Iterator[SidecarProcess]:
+    """A sidecar that does not wait long for what never comes."""
+    short = {"header": "0.2s", "idle": "0.2s", "body_idle": "0.2s"}
+    configuration = {
+        "service": "s",
+        "upstream": {"url": shared_application.url, "response_timeout": "0.4s"},
+        "auth": {"mode": "off"},
+        "log": {"access": "off"},
+        "timeouts": short,
+        "version": {"paths": []},
+        "shutdown": {"drain": "0", "grace": "1s"},
+    }
+    process = SidecarProcess(tmp_path_factory.mktemp("impatient"), configuration)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.keys.build import build_sources
 from sidecar.keys.settings import KeySourceSettings
-from sidecar.keys.store import KeyStore, build_sources
+from sidecar.keys.store import KeyStore
 from tests.tokens.minting import b64, pem, private_key
 
 

@@ -16,6 +16,8 @@ from sidecar.metrics.traffic import Traffic
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.policy import Policy
 from sidecar.tokens.keyring import Key, Keyring
+from sidecar.versions.stamp import ServiceVersion
+from sidecar.versions.statement import Statement
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -35,6 +37,9 @@ CONTRACT = """
     sidecar_upstream_errors_total sidecar_service_info sidecar_service_version_known
     sidecar_build_info process_resident_memory_bytes
 """.split()
+
+
+STAMP = ServiceVersion("v1.6", "0" * 40)
 
 
 class Store:
@@ -61,7 +66,7 @@ def registry() -> CollectorRegistry:
         [
             traffic,
             Tokens(ledger, Store(), policy, True, lambda: 100.0),
-            ServiceInfo("thoughts", "v1.6", "0" * 40, True, "0.1.0"),
+            ServiceInfo("thoughts", lambda: Statement(STAMP), "0.1.0"),
         ]
     )
 

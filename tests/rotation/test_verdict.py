@@ -189,8 +189,11 @@ def test_a_statement_without_a_bounded_lifetime_gives_no_date() -> None:
     assert "max_lifetime" in judged.why
 
 
-@pytest.mark.parametrize("policy", [DECLARE, ENFORCE])
-def test_one_token_without_expiry_means_never(policy: Policy) -> None:
+@pytest.mark.parametrize("is_enforced", [False, True])
+def test_one_token_without_expiry_means_never_where_no_lifetime_is_enforced(
+    is_enforced: bool,
+) -> None:
+    policy = Policy(is_switch_enforced=is_enforced, max_lifetime_s=0, leeway_s=LEEWAY)
     forever = replace(QUIET, has_unbounded=True)
     judged = verdict("old", old=forever, policy=policy, stated={"young": S}, now=DEATH * 2)
     assert (judged.state, judged.basis, judged.retirable_at) == (
@@ -198,6 +201,12 @@ def test_one_token_without_expiry_means_never(policy: Policy) -> None:
         Basis.NONE,
         None,
     )
+
+
+def test_a_token_without_expiry_is_refused_where_a_lifetime_is_enforced() -> None:
+    forever = replace(QUIET, has_unbounded=True)
+    judged = verdict("old", old=forever, policy=ENFORCE, stated={"young": S}, now=DEATH)
+    assert (judged.state, judged.basis) == (State.RETIRABLE, Basis.ENFORCED)
 
 
 # --- laws ------------------------------------------------------------------------------------
@@ -239,7 +248,6 @@ def test_retirable_needs_a_basis_a_bound_and_the_last_tokens_death(
         stated = [s.since for other in newer if (s := ring.statement_of(other))]
         bound = policy.max_lifetime_s + 3 * policy.leeway_s
         assert policy.max_lifetime_s > 0
-        assert not seen.has_unbounded
         assert any(now >= since + bound for since in stated)
         if judged.basis is Basis.DECLARED:
             issued_at = seen.newest_issued_at

@@ -7,7 +7,7 @@ from sidecar.tokens.conditions import parse_condition
 
 
 def holds(wanted: object, **claims: object) -> bool:
-    return parse_condition("role", wanted)(claims)
+    return parse_condition("role", wanted).holds(claims)
 
 
 @pytest.mark.parametrize("value", ["admin", 7, 1.5, True, False, None, ""])

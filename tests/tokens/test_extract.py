@@ -118,3 +118,55 @@ def test_any_bytes_are_a_token_or_none_or_one_of_the_two_refusals(
     with suppress(TokenDuplicate, TokenMalformed):
         token = extract({b"authorization": headers, b"cookie": cookies}, HEADER, COOKIE)
         assert token is None or token.strip()
+
+
+# --- query parameters ------------------------------------------------------------------------
+
+QUERY = PlaceSettings(query="access_token", scheme="Bearer")
+
+
+def extract_from(query: bytes | None, *places: PlaceSettings, header: bytes = b"") -> bytes | None:
+    fields = {b"authorization": [header] if header else []}
+    extractor = TokenExtractor(AuthSettings(places=places or (QUERY,)))
+    return extractor.extract(lambda name: fields.get(name, ()), query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"access_token=a.b.c",
+        b"x=1&access%5Ftoken=a%2Eb.c&y",
+        b"access_token=Bearer+a.b.c",
+        b"access_token=bearer%20a.b.c",
+        b"x=1;ACCESS_TOKEN=a.b.c",
+    ],
+)
+def test_a_query_parameter_is_a_place_where_it_is_asked_for(query: bytes) -> None:
+    assert extract_from(query) == b"a.b.c"
+    assert extract_from(query, HEADER) is None
+
+
+@pytest.mark.parametrize("query", [None, b"", b"access_token", b"access_token=", b"x=access_token"])
+def test_a_query_without_a_value_of_the_name_is_no_token(query: bytes | None) -> None:
+    assert extract_from(query) is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"access_token=a.b.c&access_token=a.b.c",
+        b"access_token=&access_token=a.b.c",
+        b"access_token=a.b.c;x&access%5ftoken=d",
+        b"access_token=a.b.c&Access_Token=d",
+    ],
+)
+def test_two_parameters_of_the_name_are_a_duplicate(query: bytes) -> None:
+    with pytest.raises(TokenDuplicate):
+        extract_from(query)
+
+
+def test_header_and_parameter_must_agree() -> None:
+    both = (HEADER, QUERY)
+    assert extract_from(b"access_token=a.b.c", *both, header=b"Bearer a.b.c") == b"a.b.c"
+    with pytest.raises(TokenDuplicate):
+        extract_from(b"access_token=d.e.f", *both, header=b"Bearer a.b.c")

@@ -1,4 +1,5 @@
-"""The published JOSE examples: RFC 7515 (A.2 to A.4), RFC 8037 (A.2 to A.4) and RFC 7638 (3.1).
+"""The published JOSE examples: RFC 7515 (A.1 to A.6), RFC 7520 (4.1 to 4.4), RFC 8037 (A.2 to A.4)
+and RFC 7638 (3.1).
 
 Their payloads are not all claims of a token that could be accepted, so the signatures are checked
 below the level of tokens: through parsing, key and algorithm.
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sidecar.errors import TokenExpired, TokenMalformed
+from sidecar.errors import AlgorithmNotAllowed, TokenExpired, TokenMalformed
 from sidecar.tokens.compact import parse_compact, parse_header
 from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.parse import read_keys
@@ -20,6 +21,40 @@ from sidecar.tokens.verify import Verifier
 _JOE = (
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 )
+
+# RFC 7520, sections 3.3 and 4: the payload is a sentence, not claims.
+_SENTENCE = (
+    "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlv"
+    "dXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24n"
+    "dCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91"
+    "IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4"
+)
+_BILBO_RSA = {
+    "kty": "RSA",
+    "kid": "bilbo.baggins@hobbiton.example",
+    "use": "sig",
+    "n": (
+        "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRoj"
+        "dNhxJWTDvNd7nqQ0VEiZQHz_AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2l"
+        "bzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-OfVfHd1E6c"
+        "S6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3"
+        "-tVTU4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwU"
+        "kRz5iaiQkqgc5gHdrNP5zw"
+    ),
+    "e": "AQAB",
+}
+_BILBO_EC = {
+    "kty": "EC",
+    "kid": "bilbo.baggins@hobbiton.example",
+    "use": "sig",
+    "crv": "P-521",
+    "x": (
+        "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt"
+    ),
+    "y": (
+        "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1"
+    ),
+}
 
 
 class Vector(NamedTuple):
@@ -91,6 +126,39 @@ VECTORS = [
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5B"
         "hVsPt9g7sVvpAr_MuM0KAg",
     ),
+    Vector(
+        "RFC 7520 4.1 RS256",
+        _BILBO_RSA,
+        "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhh"
+        "bXBsZSJ9." + _SENTENCE + "."
+        "MRjdkly7_-oTPTS3AXP41iQIGKa80A0ZmTuV5MEaHoxnW2e5CZ5NlKtainoFmKZo"
+        "pdHM1O2U4mwzJdQx996ivp83xuglII7PNDi84wnB-BDkoBwA78185hX-Es4JIwmD"
+        "LJK3lfWRa-XtL0RnltuYv746iYTh_qHRD68BNt1uSNCrUCTJDt5aAE6x8wW1Kt9e"
+        "Ro4QPocSadnHXFxnt8Is9UzpERV0ePPQdLuW3IS_de3xyIrDaLGdjluPxUAhb6L2"
+        "aXic1U12podGU0KLUQSE_oI-ZnmKJ3F4uOZDnd6QZWJushZ41Axf_fcIe8u9ipH8"
+        "4ogoree7vjbU5y18kDquDg",
+    ),
+    Vector(
+        "RFC 7520 4.2 PS384",
+        _BILBO_RSA,
+        "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhh"
+        "bXBsZSJ9." + _SENTENCE + "."
+        "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN"
+        "6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6_1OLPpcbUrhiUSMxbbXUvdvW"
+        "Xzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ij"
+        "Q7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6ui"
+        "P1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmW"
+        "jwZ6oD4ifKo8DYM-X72Eaw",
+    ),
+    Vector(
+        "RFC 7520 4.3 ES512",
+        _BILBO_EC,
+        "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhh"
+        "bXBsZSJ9." + _SENTENCE + "."
+        "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9"
+        "Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-kvAD89"
+        "0jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2",
+    ),
 ]
 
 
@@ -151,3 +219,49 @@ def test_thumbprints_are_the_published_ones() -> None:
     for jwk, key_id, thumbprint in expected:
         (key,) = read_keys(json.dumps(jwk).encode(), stem="stem", source="x").keys
         assert (key.id, key.thumbprint) == (key_id, thumbprint)
+
+
+# --- what must be refused ------------------------------------------------------------------------
+
+_A_1_KEY = {
+    "kty": "oct",
+    "k": ("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"),
+}
+REFUSED = {
+    "RFC 7515 A.1 HS256": "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+    + _JOE
+    + ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "RFC 7515 A.5 none": "eyJhbGciOiJub25lIn0." + _JOE + ".",
+    "RFC 7520 4.4 HS256": "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMx"
+    "NGJjNzAzNyJ9." + _SENTENCE + ".s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_published_tokens_without_a_public_key_are_refused(name: str) -> None:
+    keys = [
+        key
+        for vector in VECTORS
+        for key in read_keys(json.dumps(vector.jwk).encode(), stem=vector.name, source="rfc").keys
+    ]
+    for ring in (Keyring(keys), Keyring(keys[:1])):
+        with pytest.raises(AlgorithmNotAllowed):
+            Verifier(AuthSettings()).verify(REFUSED[name].encode(), ring, 1_300_819_379.0)
+
+
+def test_a_published_symmetric_key_is_no_key_here() -> None:
+    reading = read_keys(json.dumps(_A_1_KEY).encode(), stem="a1", source="rfc")
+    assert reading.keys == ()
+    assert len(reading.problems) == 1
+
+
+@pytest.mark.parametrize("vector", VECTORS[:4], ids=lambda vector: vector.name)
+def test_published_tokens_in_json_serialization_are_refused(vector: Vector) -> None:
+    """RFC 7515, A.6 and A.7: JSON is no compact serialization (RFC 7519, section 3)."""
+    keys = read_keys(json.dumps(vector.jwk).encode(), stem="rfc", source="rfc").keys
+    head, payload, signature = vector.token.split(".")
+    flattened = {"payload": payload, "protected": head, "signature": signature}
+    general = {"payload": payload, "signatures": [{"protected": head, "signature": signature}]}
+    for form in (flattened, general):
+        with pytest.raises(TokenMalformed):
+            Verifier(AuthSettings()).verify(json.dumps(form).encode(), Keyring(keys), 0.0)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import AmbiguousPath, ConfigError
+from sidecar.tokens.paths import show
 from sidecar.tokens.rules import Access, Rules
 from sidecar.tokens.settings import RuleSettings
 
@@ -56,7 +57,7 @@ def is_ambiguous(rules: Rules, path: bytes, method: str = "GET") -> bool:
         ("GET", b"/api/thoughts/7/replies", 1),
         ("GET", b"/api/thoughts", 4),
         ("POST", b"/api/thoughts/", 4),
-        ("HEAD", b"/api/thoughts/", 4),
+        ("HEAD", b"/api/thoughts/", 1),
         ("GET", b"/admin/users", 2),
         ("DELETE", b"/internal/x", 3),
         ("GET", b"/", 4),
@@ -349,3 +350,60 @@ def test_every_wrong_rule_is_reported_at_once() -> None:
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [
         "auth.rules[0].paths", "auth.rules[0].paths", "auth.rules[2].claims.role",
     ]  # fmt: skip
+
+
+# --- HEAD, and why -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "get", "head"])
+def test_what_is_said_of_get_holds_for_head(method: str) -> None:
+    for access in ("public", "deny", "token"):
+        rules = Rules([RuleSettings(("/*",), methods=("GET",), access=access)])
+        assert rules.match(method.upper(), b"/x").index == 0
+    only_head = Rules([RuleSettings(("/*",), methods=("HEAD",), access="public")])
+    assert only_head.match("GET", b"/x").index is None
+
+
+def test_an_explanation_shows_every_reading_and_the_rule_of_each() -> None:
+    rules = Rules([RuleSettings(("/admin/*",)), RuleSettings(("/healthz",), access="public")])
+    told = rules.explain("GET", b"/admin//x")
+    assert told.rule is not None
+    assert {show(each.segments): each.rule.name for each in told.decisions} == {
+        "/admin//x": "0",
+        "/admin/x": "0",
+    }
+    told = rules.explain("GET", b"/a%2fb")
+    assert [show(each.segments) for each in told.decisions] == ["/a%2Fb", "/a/b"]
+    told = rules.explain("get", b"/Admin/x")
+    assert told.rule is None
+    assert {each.ignores_case: each.rule.name for each in told.decisions} == {
+        False: "default",
+        True: "0",
+    }
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "get", "POST"]),
+    st.lists(
+        st.sampled_from(
+            [b"/", b"admin", b"Admin", b"..", b".", b"%2e", b"%2f", b";x", b"x", b"%41"]
+        ),
+        max_size=7,
+    ).map(b"".join),
+)
+def test_an_explanation_never_says_other_than_what_is_decided(method: str, path: bytes) -> None:
+    rules = Rules(
+        [
+            RuleSettings(("/admin/*",), access="deny"),
+            RuleSettings(("/x/*", "/x"), methods=("GET",), access="public"),
+        ]
+    )
+    told = rules.explain(method, b"/" + path)
+    try:
+        decided: str | None = rules.match(method, b"/" + path).name
+    except AmbiguousPath:
+        decided = None
+    assert (told.rule.name if told.rule is not None else None) == decided
+    assert told.why
+    if told.rule is not None:
+        assert {each.rule.name for each in told.decisions} <= {decided}

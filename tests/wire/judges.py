@@ -51,7 +51,8 @@ def by_h11(data: bytes) -> list[Judged]:
 def _answer(connection: h11.Connection) -> None:
     connection.send(h11.Response(status_code=204, headers=[]))
     connection.send(h11.EndOfMessage())
-    connection.start_next_cycle()
+    if connection.our_state is h11.DONE:
+        connection.start_next_cycle()
 
 
 async def by_llhttp(data: bytes) -> list[Judged]:
@@ -75,4 +76,33 @@ async def by_llhttp(data: bytes) -> list[Judged]:
         fields = tuple((name.lower(), value) for name, value in message.raw_headers)
         target = message.path.encode("utf-8", "surrogateescape")
         found.append(Judged(message.method.encode(), target, fields, body))
+    return found
+
+
+def prefix_by_h11(data: bytes) -> list[Judged]:
+    """The complete requests that h11 finds before it finds fault, or the end of the connection.
+
+    One empty line before a request is skipped (RFC 9112, section 2.2), which h11 does not do.
+    """
+    found: list[Judged] = []
+    while data:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=NO_LIMIT)
+        connection.receive_data(data.removeprefix(b"\r\n"))
+        try:
+            event = connection.next_event()
+            body = b""
+            while isinstance(part := connection.next_event(), h11.Data):
+                body += bytes(part.data)
+        except h11.ProtocolError:
+            return found
+        if not isinstance(event, h11.Request) or not isinstance(part, h11.EndOfMessage):
+            return found
+        fields = tuple((bytes(name), bytes(value)) for name, value in event.headers)
+        found.append(Judged(bytes(event.method), bytes(event.target), fields, body))
+        data = connection.trailing_data[0]
+        if connection.our_state is not h11.SEND_RESPONSE:
+            return found
+        _answer(connection)
+        if connection.our_state is not h11.IDLE:
+            return found
     return found

@@ -1,0 +1,218 @@
+"""Who may still hand out tokens of a key, and what may have been handed out: the watching, judged.
+
+Tokens of a key come from signers, and a watched signer's tokens are all known. This module says,
+for one old key, until when a token may have been handed out unseen (``Hole``), which replicas are
+not done with the key (``Missing``), and whether a token was presented that none of them handed out:
+then somebody signs who is not watched, and nothing follows from the watching.
+
+A replica is *done* with a key when its newest issue is under a newer key, and *closed* to it when
+it was seen, late enough for every clock, with an enforced switch. Pure; used by ``verdict``,
+``gates`` and ``steps``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sidecar.rotation.evidence import NOTHING_ISSUED, Evidence, Issued
+from sidecar.rotation.moment import format_moment
+from sidecar.rotation.replica import Fleet, Replica, latest
+from sidecar.rotation.snapshot import RECORD_AHEAD_S
+
+#: An ``iat`` is a whole second, so it may lie this much before the moment that it tells.
+_IAT_TICK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Tokens may have been handed out unseen until ``until`` (unix seconds), for this reason."""
+
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What is not known or not so, and where."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issues:
+    """Everything that may have been handed out under one key.
+
+    ``relies_on_switching_once``: a replica counts as done although nothing would hinder it from
+    going back. ``stranger_at``: the ``iat`` of a presented token that no watched signer explains.
+    """
+
+    holes: tuple[Hole, ...]
+    pending: tuple[Missing, ...]
+    newest_issued_at: float | None
+    latest_expiry_at: float | None
+    has_unbounded: bool
+    relies_on_switching_once: bool
+    stranger_at: float | None
+
+
+def examine(
+    fleet: Fleet, key_id: str, seen: Evidence, *, leeway_s: float, max_lifetime_s: float
+) -> Issues | None:
+    """The issues of a key; None = no service that hands out tokens is watched.
+
+    ``seen``: the key's presented tokens, of all replicas.
+    """
+    issuers = fleet.issuers
+    if not issuers:
+        return None
+    pages = [page for replica in issuers for page in _pages(replica, key_id)]
+    holes = tuple(_holes(fleet, key_id, leeway_s))
+    newest = latest(page.newest_issued_at for page in pages)
+    expiry = latest(page.latest_expiry_at for page in pages)
+    has_unbounded = any(page.has_unbounded for page in pages)
+    last_hole = latest(hole.until for hole in holes)
+    explained = latest((newest, None if last_hole is None else last_hole + leeway_s))
+    outlived = latest((expiry, last_hole and last_hole + leeway_s + max_lifetime_s))
+    if has_unbounded or (holes and not max_lifetime_s):
+        outlived = float("inf")
+    pending = tuple(_pending(fleet, key_id, leeway_s))
+    # While a signer may still sign, it may have done so since its last scrape: nothing is strange.
+    is_complete = not pending and not fleet.waited_for
+    return Issues(
+        holes=holes,
+        pending=pending,
+        newest_issued_at=newest,
+        latest_expiry_at=expiry,
+        has_unbounded=has_unbounded,
+        relies_on_switching_once=not all(
+            replica.has_ended or is_closed(replica, key_id, leeway_s) for replica in issuers
+        ),
+        stranger_at=_stranger(seen, explained, outlived) if is_complete else None,
+    )
+
+
+def is_done(fleet: Fleet, replica: Replica, key_id: str) -> bool:
+    """Whether its newest issue is under a newer key, and none of this one came after a newer's."""
+    newest = _newest_issue(fleet, replica, key_id)
+    newer = latest(page.newest_issued_at for page in _newer_pages(fleet, replica, key_id))
+    if newer is None or has_gone_back(fleet, replica, key_id):
+        return False
+    return newest is None or newest < newer
+
+
+def has_gone_back(fleet: Fleet, replica: Replica, key_id: str) -> bool:
+    """Whether it signed with the key after it had signed with a newer one.
+
+    Such a replica has several signers in it, which reload one by one; it does not lose them when
+    its sidecar loses its memory.
+    """
+    newest = _newest_issue(fleet, replica, key_id)
+    firsts = (page.first_issued_at for page in _newer_pages(fleet, replica, key_id))
+    return newest is not None and any(at is not None and newest > at for at in firsts)
+
+
+def is_closed(replica: Replica, key_id: str, leeway_s: float) -> bool:
+    """Whether an enforced switch lets no more tokens of the key out of it.
+
+    The moment of the scrape and the clock that a token is dated by may differ by the leeway.
+    """
+    closing = replica.closing(key_id)
+    if closing is None or not replica.policy.is_switch_enforced:
+        return False
+    return replica.scraped_at >= closing.since + 2 * leeway_s + _IAT_TICK_S
+
+
+def _runs_of(fleet: Fleet, replica: Replica) -> tuple[Replica, ...]:
+    """All that is known of one replica, through restarts of its sidecar that lost its memory."""
+    if replica.has_ended:
+        return (replica,)
+    earlier = (
+        run
+        for run in fleet.issuers
+        if run.place == replica.place and not run.has_ended and run is not replica
+    )
+    return (replica, *(run for run in earlier if run.observing_since <= replica.observing_since))
+
+
+def _newest_issue(fleet: Fleet, replica: Replica, key_id: str) -> float | None:
+    """When the replica last signed with the key, as far as it was watched."""
+    return latest(
+        page.newest_issued_at
+        for run in _runs_of(fleet, replica)
+        for page in (_issued(run, key_id),) + (() if run.holds(key_id) else (_unknown(run),))
+    )
+
+
+def _newer_pages(fleet: Fleet, replica: Replica, key_id: str) -> list[Issued]:
+    """What the replica handed out under the keys that came after this one."""
+    newer = fleet.newer(key_id)
+    return [_issued(run, other) for run in _runs_of(fleet, replica) for other in newer]
+
+
+def _issued(replica: Replica, key_id: str) -> Issued:
+    return NOTHING_ISSUED if replica.watch is None else replica.watch.of(key_id)
+
+
+def _unknown(replica: Replica) -> Issued:
+    return NOTHING_ISSUED if replica.watch is None else replica.watch.unknown
+
+
+def _pages(replica: Replica, key_id: str) -> tuple[Issued, Issued]:
+    """What may be tokens of the key. A token that no key verified may have been one, where the
+    replica got the key later; that it is counted in always costs time, never safety."""
+    return _issued(replica, key_id), _unknown(replica)
+
+
+def _holes(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Hole]:
+    if fleet.held_since.get(key_id, float("-inf")) <= fleet.watched_since:
+        yield Hole(fleet.watched_since, "the watching began")
+    for gap in fleet.gaps:
+        yield Hole(gap.end, "nothing was scraped, so a whole replica may have come and gone")
+    for replica in fleet.issuers:
+        assert replica.watch is not None
+        if replica.watch.unwatched_until is not None:
+            yield Hole(replica.watch.unwatched_until, f"{replica.place} was not watched wholly")
+        if replica.gone_at is None or replica.has_ended:
+            continue
+        if not is_done(fleet, replica, key_id) and not is_closed(replica, key_id, leeway_s):
+            yield Hole(replica.gone_at, f"{replica.place} ended without a last word")
+    for target in fleet.unscraped:
+        if target.gone_at is not None and _may_issue(fleet, target.service):
+            yield Hole(target.gone_at, f"{target.place} came and went and was never scraped")
+
+
+def _may_issue(fleet: Fleet, service: str) -> bool:
+    """Whether replicas of the service hand out tokens; of an unknown service nobody can tell."""
+    known = [replica for replica in fleet.replicas if replica.service == service]
+    return not known or any(replica.watch is not None for replica in known)
+
+
+def _pending(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Missing]:
+    for replica in fleet.present:
+        if replica.watch is None:
+            continue
+        if not is_done(fleet, replica, key_id) and not is_closed(replica, key_id, leeway_s):
+            yield Missing(replica.place, _why_not_done(fleet, replica, key_id))
+
+
+def _why_not_done(fleet: Fleet, replica: Replica, key_id: str) -> str:
+    newest = _newest_issue(fleet, replica, key_id)
+    if newest is None:
+        return "has handed out no token yet (one login, or an enforced switch, settles it)"
+    at = format_moment(newest)
+    if has_gone_back(fleet, replica, key_id):
+        return f"goes back to {key_id} (last at {at}) after a newer key: it has several signers"
+    return f"its newest token, of {at}, is signed with {key_id}"
+
+
+def _stranger(seen: Evidence, explained: float | None, outlived: float | None) -> float | None:
+    """The newest ``iat`` of a presented token that nobody who is watched handed out.
+
+    A signer's memory may be a little behind after a crash; its tokens' expiries never are.
+    """
+    issued_at, expiry = seen.newest_issued_at, seen.latest_expiry_at
+    if issued_at is not None and (explained is None or issued_at > explained + RECORD_AHEAD_S):
+        return issued_at
+    if expiry is not None and (outlived is None or expiry > outlived):
+        return issued_at if issued_at is not None else expiry
+    return None

@@ -1,0 +1,59 @@
+"""What a service answers when it is asked for its version.
+
+Reads the answer of a sidecar's ``/version``, of an application's own version endpoint
+(``{"version", "commit"}``), and Mozilla Dockerflow's ``/__version__``: all say ``version`` and
+``commit`` at the top of a JSON object. A sidecar that is not ready, because it waits for what it
+needs itself, says ``"ready": false`` besides. Called by ``dependencies``.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sidecar.errors import VersionError
+from sidecar.versions.stamp import UNKNOWN, ServiceVersion, stated_version
+
+_KINDS: Final = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service says of itself."""
+
+    version: ServiceVersion
+    is_ready: bool = True
+
+
+def parse_answer(content: bytes) -> Answer:
+    """What the body of an answer states; a version is ``unknown`` where it says so or says null.
+
+    Raises :class:`VersionError`, whose detail continues a sentence that begins with the service's
+    name and quotes nothing of the body.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise VersionError("answered with something that is not JSON") from None
+    if not isinstance(document, dict):
+        raise VersionError(f"answered with {_kind(document)}, not with a JSON object")
+    if "version" not in document:
+        raise VersionError("answered with an object that has no version")
+    version = ServiceVersion(_version(document["version"]), _commit(document.get("commit")))
+    return Answer(version, is_ready=document.get("ready") is not False)
+
+
+def _version(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if not isinstance(value, str):
+        # 2.30 written as a number is 2.3 by the time that anyone reads it.
+        raise VersionError(f"answered with a version that is {_kind(value)}, not a text")
+    return stated_version(value)
+
+
+def _commit(value: Any) -> str:
+    return stated_version(value) if isinstance(value, str) else UNKNOWN
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "an object" if isinstance(value, dict) else "a number")
