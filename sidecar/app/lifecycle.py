@@ -4,6 +4,7 @@ Every background task of the sidecar is started here, in one task group. Called 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -159,12 +160,22 @@ async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, port
         _hold_for_keys(app)
         app.readiness.release("starting")
         _announce(app, addresses)
+        _set_apart_what_stays()
         await _wait_and_drain(app, ending)
         app.upstream.close()
         for task in background:
             task.cancel()
         await runner.cleanup()
     log.info("The sidecar has stopped.")
+
+
+def _set_apart_what_stays() -> None:
+    """Tell the garbage collector that what the start has made lives until the end.
+
+    Going through all of it again and again would stop every request for some 30 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _wait_and_drain(app: App, ending: Ending) -> None:

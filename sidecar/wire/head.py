@@ -186,10 +186,7 @@ def _parse_fields(lines: list[bytes]) -> list[Field]:
     if lines[-2:] != [b"", b""]:
         raise _BadLine
     known = _known_lines.get
-    return [
-        (len(line) < _MAX_KNOWN_LINE_BYTES and known(line)) or _parse_field(line)
-        for line in lines[:-2]
-    ]
+    return [known(line) or _parse_field(line) for line in lines[:-2]]
 
 
 def _parse_field(line: bytes) -> Field:
