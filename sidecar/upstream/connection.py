@@ -114,6 +114,7 @@ class UpstreamConnection(Flow):
         self.state = State.CLOSED
         self.is_reusable = False
         self.response_deadline = NEVER
+        self._decoder = None
         self._error = error
         self.give_up_writing(error)
         if in_body:
@@ -261,6 +262,9 @@ class UpstreamConnection(Flow):
         self.state = State.IDLE
         self.was_used = True
         self.is_reusable = self._keeps_alive
+        # A body that nobody took in time has stopped the reading; nothing more of it can come, and
+        # the next answer, or the end, must be noticed.
+        self.resume_reading()
         self.body.end(decoder.trailers if decoder is not None else None)
         if not self.is_reusable and self.transport is not None:
             self.transport.close()
