@@ -29,7 +29,12 @@ class World:
     def __init__(self) -> None:
         self.readiness = Readiness()
         self.drains = 0
-        self.version = dict(service="thoughts", version="v1.6", commit="c0", sidecar="0.1")
+        self.version = {
+            "service": "thoughts",
+            "version": "v1.6",
+            "commit": "c0",
+            "sidecar": "0.1",
+        }
         self.keys: dict[str, Any] = {
             "observing_since": "2026-11-23T10:00:00Z",
             "keys": [{"id": HOSTILE, "state": "current", "accepted_total": 1234, "why": "a & b"}],
