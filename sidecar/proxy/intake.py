@@ -68,6 +68,11 @@ class Intake(Flow):
             elif len(self._buffer) >= HIGH_WATER_BYTES:
                 self.pause_reading()
 
+    def resume_reading(self) -> None:
+        """Take bytes again, unless those that came are still being decoded, turn by turn."""
+        if self._decoder is None or not self._decoder.is_busy:
+            super().resume_reading()
+
     def lose_client(self) -> None:
         """No more bytes will come: a body that is under way breaks off."""
         self.has_ended = True

@@ -180,6 +180,11 @@ class UpstreamConnection(Flow):
         self.fail(UpstreamBrokeOff("The application closed the connection too early."))
         self._on_lost(self)
 
+    def resume_reading(self) -> None:
+        """Take bytes again, unless those that came are still being decoded, turn by turn."""
+        if self._decoder is None or not self._decoder.is_busy:
+            super().resume_reading()
+
     # --- reading ---
 
     def _read_heads(self) -> None:
