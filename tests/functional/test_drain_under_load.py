@@ -73,7 +73,8 @@ def test_wrk_counts_no_failed_request_while_the_sidecar_drains(
     count = re.search(r"(\d+) requests in", output)
     assert count is not None, output
     assert int(count[1]) > 1000
-    assert draining.access_log == []
+    # It leaves in the middle of its last requests.
+    assert {line["reason"] for line in draining.access_log} <= {"client_gone"}
 
 
 @pytest.mark.needs_tool("hey")

@@ -263,6 +263,21 @@ def test_an_answer_that_nobody_takes_does_not_hold_a_connection_for_ever(
     assert is_healthy(sidecar)
 
 
+def test_tiny_chunks_cost_a_bounded_amount_of_memory(
+    launch: Launch, application: Application
+) -> None:
+    """They come faster than they can be looked at."""
+    sidecar = launch({"auth": {"mode": "off"}}, application=application)
+    assert is_healthy(sidecar)
+    before = sidecar.peak_memory_bytes()
+    with sidecar.connect() as client:
+        client.send(chunked_post())
+        client.send(b"1\r\nx\r\n" * 1_000_000 + b"0\r\n\r\n")
+        assert len(client.response("POST").body) == 1_000_003
+    # The application gives the whole body back, and both bodies wait in streams for a moment.
+    assert sidecar.peak_memory_bytes() - before < 12 << 20
+
+
 # --- as many as there may be ---
 
 

@@ -131,20 +131,29 @@ CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 HOSTILE = {
     "one-byte chunks": CHUNKED + b"1\r\nx\r\n" * 300_000 + b"0\r\n\r\n",
-    "chunks with long extensions": (CHUNKED + (b"1;" + b"a" * 900 + b"\r\nx\r\n") * 3000 + b"0\r\n\r\n"),
+    "chunks with long extensions": (
+        CHUNKED + (b"1;" + b"a" * 900 + b"\r\nx\r\n") * 3000 + b"0\r\n\r\n"
+    ),
     "empty lines": b"\r\n" * 1_000_000,
     "a head without end": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200_000,
     "a head of many fields": (
-        b"GET /a HTTP/1.1\r\nHost: a\r\n" + b"".join(b"f%d: x\r\n" % n for n in range(900)) + b"\r\n"
-    ) * 100,
+        b"GET /a HTTP/1.1\r\nHost: a\r\n"
+        + b"".join(b"f%d: x\r\n" % n for n in range(900))
+        + b"\r\n"
+    )
+    * 100,
     "pipelined versions": request("/version") * 20_000,
     "pipelined refusals": request("/closed") * 20_000,
     "pipelined requests": request("/a") * 5_000,
     "many trailers": CHUNKED + b"0\r\n" + b"A: b\r\n" * 3000 + b"\r\n",
-    "a large body": b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + bytes(100_000_000),
-    "a list without end": b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: " + b"a," * 30_000 + b"\r\n\r\n",
+    "a large body": b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
+    + bytes(100_000_000),
+    "a list without end": b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: "
+    + b"a," * 30_000
+    + b"\r\n\r\n",
     "forged tokens": b"".join(
-        request("/closed", token="eyJhbGciOiJSUzI1NiJ9.e30." + f"{number:0342d}") for number in range(3000)
+        request("/closed", token="eyJhbGciOiJSUzI1NiJ9.e30." + f"{number:0342d}")
+        for number in range(3000)
     ),
 }
 

@@ -26,16 +26,13 @@ port, count = int(sys.argv[1]), int(sys.argv[2])
 head = b"GET /a HTTP/1.1\r\nHost: a\r\nX: "
 body = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
 large = b"GET /size/3000000 HTTP/1.1\r\nHost: a\r\n\r\n"
-clients = []
+clients, readers = [], []
 for number in range(count):
     client = socket.create_connection(("127.0.0.1", port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     kind = number % 20
     client.sendall(large if kind == 0 else body if kind < 10 else head)
-    if kind:
-        clients.append(client)
-    else:
-        globals().setdefault("readers", []).append(client)
+    (clients if kind else readers).append(client)
 print("all are there", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0]:
     for client in clients:
@@ -46,8 +43,8 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 
 @pytest.fixture
 def sidecar(launch: Launch) -> Iterator[SidecarProcess]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert soft > SLOW + 200, "a limit of open files that is too low for this test"
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert files > SLOW + 200, "a limit of open files that is too low for this test"
     with quick_application() as url:
         yield launch(
             {

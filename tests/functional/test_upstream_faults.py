@@ -82,7 +82,8 @@ MALFORMED_HEADS = {
     ),
     "an unknown coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nwrong",
     "coding twice": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n\r\n"
     ),
     "a coding in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a head that is too large": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
@@ -369,7 +370,7 @@ def test_interim_answers_do_not_put_off_the_end_of_patience(
     sidecar: SidecarProcess, application: Application
 ) -> None:
     def promise(talk: Talk, _: Request) -> None:
-        for _ in range(2000):
+        for _turn in range(2000):
             talk.send(b"HTTP/1.1 102 Processing\r\n\r\n")
             time.sleep(0.1)
 
@@ -394,7 +395,7 @@ def test_an_answer_that_takes_longer_than_its_head_may_is_not_cut(
 ) -> None:
     def answer_slowly(talk: Talk, _: Request) -> None:
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
-        for _ in range(12):
+        for _turn in range(12):
             time.sleep(SHORT_S / 6)
             talk.send(b"x")
 
@@ -461,6 +462,30 @@ def test_a_client_that_leaves_takes_its_request_with_it(
     assert gone.wait(SHORT_S / 2 if how == "reset" else 20)
     application.answer = naming_its_target
     assert is_healthy(sidecar)
+
+
+def test_an_answer_that_a_client_left_unread_does_not_hold_up_the_next_one(
+    sidecar: SidecarProcess, application: Application
+) -> None:
+    """Of every size, so that some end just where everything between the two sides is full."""
+    sent = threading.Event()
+    size = 0
+
+    def answer_much(talk: Talk, _: Request) -> None:
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        sent.set()
+
+    for size in range(200_000, 8_000_000, 200_000):
+        application.answer = answer_much
+        sent.clear()
+        client = sidecar.connect()
+        client.send(request("/much"))
+        is_all_on_its_way = sent.wait(0.1)
+        client.socket.close()
+        application.answer = naming_its_target
+        assert is_healthy(sidecar), size
+        if not is_all_on_its_way:
+            break  # more than all buffers hold: a larger one is no other case
 
 
 # --- an application that is not there ---

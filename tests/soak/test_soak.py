@@ -176,7 +176,7 @@ def test_memory_and_file_descriptors_are_flat(sidecar: SidecarProcess, signer: S
             one.join()
     third = SAMPLES // 3
     early, late = max(memory[third : 2 * third]), max(memory[2 * third :])
-    print(f"{callers.answered} answers; memory in MiB: {[size // MEGABYTE for size in memory]}")
-    assert late <= early + 8 * MEGABYTE
+    course = [size // MEGABYTE for size in memory]
+    assert late <= early + 8 * MEGABYTE, f"{callers.answered} answers; MiB over time: {course}"
     # Connections to the application idle for half a minute at most.
     wait_until(lambda: open_files(sidecar) <= idle_files, "all is closed", patience_s=60)

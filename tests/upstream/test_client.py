@@ -36,9 +36,7 @@ async def url() -> AsyncIterator[str]:
 
 
 def upstream_of(url: str, *, limit: int = 2, connect_timeout_s: float = 20.0) -> Upstream:
-    settings = UpstreamSettings(
-        url=url, max_connections=limit, connect_timeout_s=connect_timeout_s
-    )
+    settings = UpstreamSettings(url=url, max_connections=limit, connect_timeout_s=connect_timeout_s)
     return Upstream(settings, asyncio.get_running_loop())
 
 

@@ -104,8 +104,7 @@ class Lending(RuleBasedStateMachine):
             if must_be_fresh:
                 usable = [one for one in self.idle if one.is_reusable]
                 assert all(self.now - one.idle_since > FRESH_S for one in usable) or any(
-                    not one.is_reusable and self.now - one.idle_since > FRESH_S
-                    for one in self.idle
+                    not one.is_reusable and self.now - one.idle_since > FRESH_S for one in self.idle
                 )
             else:
                 assert not any(one.is_reusable for one in self.idle)

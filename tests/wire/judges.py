@@ -48,11 +48,14 @@ def by_h11(data: bytes) -> list[Judged]:
         _answer(connection)
 
 
-def _answer(connection: h11.Connection) -> None:
+def _answer(connection: h11.Connection) -> bool:
+    """Answer as a server does; whether the connection goes on."""
     connection.send(h11.Response(status_code=204, headers=[]))
     connection.send(h11.EndOfMessage())
-    if connection.our_state is h11.DONE:
-        connection.start_next_cycle()
+    if connection.our_state is not h11.DONE:
+        return False
+    connection.start_next_cycle()
+    return True
 
 
 async def by_llhttp(data: bytes) -> list[Judged]:
@@ -102,7 +105,6 @@ def prefix_by_h11(data: bytes) -> list[Judged]:
         data = connection.trailing_data[0]
         if connection.our_state is not h11.SEND_RESPONSE:
             return found
-        _answer(connection)
-        if connection.our_state is not h11.IDLE:
+        if not _answer(connection):
             return found
     return found

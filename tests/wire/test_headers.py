@@ -63,7 +63,9 @@ def test_a_hop_by_hop_field_ends_here(name: str) -> None:
 
 
 def test_what_connection_names_ends_here_in_every_spelling_and_line() -> None:
-    head = request("Connection: close, X-One", "X-ONE: 1", "connection:\tx-two ,,", "x-Two: 2", "Y: 3")
+    head = request(
+        "Connection: close, X-One", "X-ONE: 1", "connection:\tx-two ,,", "x-Two: 2", "Y: 3"
+    )
     assert passing(head) == [(b"Y", b"3")]
 
 

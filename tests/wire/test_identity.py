@@ -17,7 +17,9 @@ SAFE = frozenset(range(0x20, 0x7F))
 any_text = st.text(st.characters(codec=None), max_size=30)
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | any_text,
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(any_text, children, max_size=4),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(any_text, children, max_size=4)
+    ),
     max_leaves=10,
 )
 
