@@ -1,7 +1,7 @@
 # The sidecar's image: the product and what it needs to run, nothing else.
 #
-#   docker build $(sidecar version stamp --format build-args) --tag sidecar .
-#   docker run --read-only --cap-drop=ALL sidecar run --upstream http://127.0.0.1:8000 ...
+#   docker build --tag sidecar .
+#   docker run --read-only --cap-drop=ALL --env VERSION_NAME=v2.3 --env VERSION_SHA=... sidecar run ...
 
 FROM python:3.13-slim AS build
 WORKDIR /build
@@ -21,7 +21,7 @@ COPY --from=build /opt/sidecar /opt/sidecar
 ENV PATH=/opt/sidecar/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# The version of the service that this image is part of; `sidecar version stamp` reads it from git.
+# The version of the service beside it, where one image is built for each; else set at run time.
 ARG VERSION_NAME="BAD VERSION"
 ARG VERSION_SHA="BAD VERSION"
 ENV VERSION_NAME=$VERSION_NAME \

@@ -20,10 +20,12 @@ class SidecarError(Exception):
     reason: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "The proxy failed"
+    #: The detail where nothing more is known of the occurrence: what to do about it.
+    hint: ClassVar[str] = ""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+        super().__init__(detail or self.hint or self.title)
+        self.detail = detail or self.hint or self.title
 
 
 class ConfigError(SidecarError):
@@ -130,6 +132,7 @@ class AmbiguousPath(RequestError):
 
     reason = "ambiguous_path"
     title = "The path is ambiguous"
+    hint = "Send the path in its plain form: no dot segments, doubled or encoded slashes."
 
 
 class ClientGone(SidecarError):
@@ -232,6 +235,7 @@ class TokenMissing(TokenError):
 
     reason = "missing"
     title = "A token is needed"
+    hint = "No token stands in any of the places where this service looks for one."
     challenge = ""
 
 
@@ -254,6 +258,7 @@ class UnknownKey(TokenError):
 
     reason = "unknown_key"
     title = "The token's key is not known"
+    hint = "The token names a key that is not, or not any more, in the keyring; get a new token."
 
 
 class AlgorithmNotAllowed(TokenError):
@@ -261,6 +266,7 @@ class AlgorithmNotAllowed(TokenError):
 
     reason = "algorithm_not_allowed"
     title = "The token's algorithm is not allowed"
+    hint = "No key of the keyring may be used with the algorithm that the token names."
 
 
 class BadSignature(TokenError):
@@ -268,6 +274,7 @@ class BadSignature(TokenError):
 
     reason = "bad_signature"
     title = "The token's signature does not hold"
+    hint = "No key that fits verifies the token: it was changed, or signed with another."
 
 
 class TokenExpired(TokenError):
@@ -275,6 +282,7 @@ class TokenExpired(TokenError):
 
     reason = "expired"
     title = "The token has expired"
+    hint = "The token's exp has passed; get a new token."
 
 
 class TokenNotYetValid(TokenError):
@@ -282,6 +290,7 @@ class TokenNotYetValid(TokenError):
 
     reason = "not_yet_valid"
     title = "The token is not valid yet"
+    hint = "The token's nbf or iat lies in the future; compare the clocks."
 
 
 class WrongIssuer(TokenError):
@@ -289,6 +298,7 @@ class WrongIssuer(TokenError):
 
     reason = "wrong_issuer"
     title = "The token's issuer is not accepted"
+    hint = "The token's iss is not the issuer that this service accepts."
 
 
 class WrongAudience(TokenError):
@@ -296,6 +306,7 @@ class WrongAudience(TokenError):
 
     reason = "wrong_audience"
     title = "The token is for another audience"
+    hint = "The token's aud does not name this service."
 
 
 class MissingClaim(TokenError):
@@ -310,6 +321,7 @@ class LifetimeTooLong(TokenError):
 
     reason = "lifetime_too_long"
     title = "The token lives longer than allowed"
+    hint = "From its iat to its exp the token lives longer than is allowed."
 
 
 class TokenUnbounded(TokenError):
@@ -324,6 +336,7 @@ class IssuedAfterSwitch(TokenError):
 
     reason = "issued_after_switch"
     title = "The token was issued with an old key after the switch"
+    hint = "The issuer still signs with the old key, or did so after the stated switch."
 
 
 class TokenForbidden(TokenError):
@@ -349,6 +362,7 @@ class TokenRevoked(TokenError):
 
     reason = "revoked"
     title = "The token was revoked"
+    hint = "The token, or its key, was taken out by name; get a new token."
 
 
 class KeysUnavailable(TokenError):
@@ -357,6 +371,7 @@ class KeysUnavailable(TokenError):
     reason = "keys_unavailable"
     status = 503
     title = "No keys are available yet"
+    hint = "No key has been loaded yet, so no token can be judged; try again shortly."
     challenge = ""
 
 

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Final
 
-from sidecar.errors import AmbiguousPath, TokenError, TokenForbidden, UpstreamError
+from sidecar.errors import AmbiguousPath, SidecarError, TokenError, TokenForbidden, UpstreamError
 from sidecar.metrics.callers import Callers
 from sidecar.metrics.rules import RuleTally
 from sidecar.metrics.traffic import Traffic
@@ -159,6 +159,11 @@ class Recorder:
             data["key"] = x.permit.token.key_id
         if x.reason is not None:
             data["reason"] = x.reason
+        refusal = x.refused_by if isinstance(x.refused_by, TokenError) else observed
+        if refusal is not None and refusal.key_id is not None:
+            data["key"] = refusal.key_id  # whose signature held
+        if isinstance(x.refused_by, SidecarError):
+            data["detail"] = x.refused_by.detail
         if isinstance(x.refused_by, TokenError):
             data["rule"] = x.refused_by.rule
         elif observed is not None:

@@ -111,7 +111,7 @@ def test_a_group_without_a_command_shows_its_help_and_exits_2(
     [
         (ConfigError(["a: is wrong", "b: too"]), 2, ["sidecar: a: is wrong", "sidecar: b: too"]),
         (KeyFileError("x.pub holds no key"), 2, ["sidecar: x.pub holds no key"]),
-        (TokenExpired(), 1, ["sidecar: The token has expired"]),
+        (TokenExpired(), 1, ["sidecar: The token's exp has passed; get a new token."]),
         (UpstreamRefused("nobody there"), 3, ["sidecar: nobody there"]),
         (OverLimit("full"), 70, ["sidecar: full"]),
         (FileNotFoundError(2, "No such file or directory", "/x"), 2, None),
