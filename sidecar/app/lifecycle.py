@@ -194,6 +194,7 @@ async def _wait_and_drain(app: App, ending: Ending) -> None:
         log.warning("Requests were still in flight when the grace ended; they are cut.")
     app.tunnels.cut_all()
     app.server.abort_all()
+    await app.server.wait_until_idle(1.0, lambda: False)  # before anything is closed under them
 
 
 def _hold_for_keys(app: App) -> bool:

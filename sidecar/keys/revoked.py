@@ -44,7 +44,12 @@ class TokenList:
 
     def _read(self) -> SourceReading:
         try:
-            return SourceReading(revoked_tokens=parse_token_ids(read_file(self._path)))
+            content = read_file(self._path)
+            if not content and self._reading.revoked_tokens:
+                # A file that is being written anew is empty for a moment; whoever means it can
+                # leave a comment.
+                return self._broken("is empty; a line with a # takes everything back")
+            return SourceReading(revoked_tokens=parse_token_ids(content))
         except FileNotFoundError:  # gone since it was looked at
             return self._broken("is no file that is there")
         except KeyFileError as error:

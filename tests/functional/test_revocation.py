@@ -125,7 +125,7 @@ def test_one_token_is_taken_out_by_its_jti(
     )
 
 
-@pytest.mark.parametrize("harm", ["broken", "gone"])
+@pytest.mark.parametrize("harm", ["broken", "empty", "gone"])
 def test_a_list_that_is_lost_keeps_what_it_said(
     launch: Launch,
     application: Application,
@@ -142,6 +142,8 @@ def test_a_list_that_is_lost_keeps_what_it_said(
 
     if harm == "gone":
         list_file.unlink()
+    elif harm == "empty":
+        list_file.write_bytes(b"")
     else:
         list_file.write_bytes(b"t-9\n\xff\xfe")
 

@@ -64,7 +64,8 @@ def leaves(kind: type[SidecarError]) -> list[type[SidecarError]]:
 
 
 ANSWERED = sorted(
-    {*leaves(SidecarError)} - {ClientGone, errors.ConfigError, errors.KeyFileError},
+    {kind for kind in leaves(SidecarError) if kind.__module__ == errors.__name__}
+    - {ClientGone, errors.ConfigError, errors.KeyFileError},
     key=lambda kind: kind.__name__,
 )
 
