@@ -21,6 +21,7 @@ from sidecar.errors import ConfigError
 if TYPE_CHECKING:
     from sidecar.dependencies.finding import Finding
     from sidecar.dependencies.probe import Probe
+    from sidecar.dependencies.settings import DependencySettings
 
 _RETRY_S = 1.0
 _SHOWN = ("dependency", "state", "requires", "version", "why")
@@ -74,11 +75,7 @@ def check(config: Path | None, dependencies: str | None, wait_s: float, as_json:
     """
     # Keys are no business of this command: an init container need not have them.
     settings = load_from(config, {"dependencies": dependencies, "auth": "off"}).settings
-    from sidecar.dependencies.probe import Probe
-    from sidecar.net.fetch import fetch
-
-    probes = [Probe(name, each, fetch) for name, each in settings.dependencies.items()]
-    findings = asyncio.run(ask_all(probes, wait_s))
+    probes, findings = asyncio.run(_ask_all(settings.dependencies, wait_s))
     if as_json:
         click.echo(json.dumps(_document(probes, findings), indent=2, ensure_ascii=False))
     elif probes:
@@ -86,6 +83,20 @@ def check(config: Path | None, dependencies: str | None, wait_s: float, as_json:
     else:
         click.echo("no dependency is configured")
     return _code(findings)
+
+
+async def _ask_all(
+    dependencies: "Mapping[str, DependencySettings]", wait_s: float
+) -> "tuple[list[Probe], Mapping[str, Finding]]":
+    from sidecar.dependencies.probe import Probe
+    from sidecar.net.fetch import Fetcher
+
+    fetcher = Fetcher()
+    try:
+        probes = [Probe(name, each, fetcher.fetch) for name, each in dependencies.items()]
+        return probes, await ask_all(probes, wait_s)
+    finally:
+        await fetcher.close()
 
 
 async def ask_all(probes: "list[Probe]", wait_s: float) -> "Mapping[str, Finding]":

@@ -37,6 +37,7 @@ from yarl import URL
 
 from sidecar import __version__
 from sidecar.errors import FetchError
+from sidecar.net.resolve import Resolver
 
 DEADLINE_S: Final = 10.0
 MAX_BYTES: Final = 1 << 20
@@ -97,7 +98,9 @@ class Fetcher:
     """
 
     def __init__(self) -> None:
-        self._session = _open_session(TCPConnector(limit=0, keepalive_timeout=_KEEP_S))
+        self._session = _open_session(
+            TCPConnector(limit=0, keepalive_timeout=_KEEP_S, resolver=Resolver())
+        )
 
     async def fetch(
         self, url: str, *, ca: str | None, headers: Mapping[str, str], deadline_s: float
