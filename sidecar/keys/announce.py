@@ -58,4 +58,7 @@ def log_change(before: Keyring, now: Keyring) -> None:
     }
     sentence = "; ".join(words) or "the order of its keys is another"
     level = logging.WARNING if revoked else logging.INFO
+    if removed and not now.by_id:
+        level = logging.ERROR
+        sentence += "; no key is left, and whatever needs a token is refused"
     log.log(level, "The keyring changed: %s.", sentence, extra={"data": data})

@@ -467,3 +467,16 @@ def test_newest_is_passed_on(tmp_path: Path) -> None:
     store = build_store(tmp_path, newest="a")
     store.load()
     assert store.current.newest == "a"
+
+
+def test_that_no_key_is_left_is_an_error_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.pub").write_bytes(pem())
+    store = build_store(tmp_path)
+    settle(store)
+    (tmp_path / "a.pub").unlink()
+    assert store.load()
+    record = caplog.records[-1]
+    assert record.levelno == logging.ERROR
+    assert "no key is left" in record.getMessage()
