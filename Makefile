@@ -7,7 +7,7 @@ MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format programs bench soak clean
+.PHONY: help demo test lint format programs bench simulate soak clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ format: $(INSTALLED)-dev ## Bring the code into its form
 
 bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+simulate: $(INSTALLED)-dev ## Play 20,000 key rotations against the verdict, with an oracle that knows every token
+	@$(BIN)/python -m tests.rotation.simulator --worlds 20000 $(ARGS)
 
 soak: programs $(INSTALLED)-dev ## Run for a long time and look for what grows
 	@$(BIN)/python -m pytest --no-header -m soak -s $(ARGS)

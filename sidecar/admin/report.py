@@ -38,6 +38,7 @@ def build_keys_report(
         policy,
         observing_since=ledger.observing_since,
         now=now,
+        watch=ledger.watch(),
     )
     return {
         "observing_since": format_moment(ledger.observing_since),

@@ -82,6 +82,7 @@ class Tokens(Collector):
             self.policy,
             observing_since=self.ledger.observing_since,
             now=now,
+            watch=self.ledger.watch(),
         )
         yield _accepted(self._tally.update(keyring, evidence))
         yield _rejected(self.ledger.rejections, self.refuses)

@@ -10,7 +10,7 @@ for every token; read by the metrics, the keys report and ``snapshot``.
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from sidecar.rotation.evidence import NOTHING_SEEN, Evidence
+from sidecar.rotation.evidence import NOTHING_SEEN, Evidence, Watch
 from sidecar.rotation.issuing import Issuing
 from sidecar.rotation.live import LIVE_TOKENS_BOUND, LiveTokens
 from sidecar.rotation.moment import LAST_MOMENT
@@ -179,6 +179,10 @@ class Ledger:
             live = LiveTokens(leeway_s=self._leeway_s, bound=self._live_bound)
             page = self._pages[key_id] = KeyUsage(key_id, live)
         return page
+
+    def watch(self) -> Watch | None:
+        """What was handed out, as a value; None = nobody watches it."""
+        return None if self.issuing is None else self.issuing.watch()
 
     @property
     def key_ids(self) -> tuple[str, ...]:

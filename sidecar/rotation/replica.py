@@ -35,8 +35,10 @@ class Replica:
     """One run of one sidecar, as it was last seen.
 
     ``watch``: what it saw handed out, None = its service hands out no tokens. ``gone_at``: a moment
-    by which it had certainly ended, None = it is still there. ``gaps``: when it was there and was
-    not scraped; what it tells afterwards covers them, so they are shown and bound nothing.
+    by which it had certainly ended, None = it is still there. ``is_answering``: the last try to
+    scrape it succeeded; where not, another pod may be behind its name by now. ``gaps``: when it was
+    there and was not scraped; what it tells afterwards covers them, so they are shown and bound
+    nothing.
     """
 
     service: str
@@ -49,6 +51,7 @@ class Replica:
     watch: Watch | None = None
     digest: str = ""
     gone_at: float | None = None
+    is_answering: bool = True
     gaps: tuple[Interval, ...] = ()
 
     @property
@@ -78,7 +81,11 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A replica that is known to exist or to have existed, and that was never scraped."""
+    """A replica that is known to exist or to have existed, and that was never scraped.
+
+    A name that is there and silent since its last word, or since it was gone, is a target as well:
+    a new run that nobody has heard of may have begun under it.
+    """
 
     service: str
     name: str
@@ -133,15 +140,15 @@ class Fleet:
         """The keys that came after this one."""
         return self.ring.key_ids[self.ring.key_ids.index(key_id) + 1 :]
 
-    def is_stale(self, replica: Replica) -> bool:
-        """Whether a replica that is there has not answered for long."""
-        return self.now - replica.scraped_at > self.stale_after_s
+    def is_silent(self, replica: Replica) -> bool:
+        """Whether a replica that is there does not answer, or has not for long."""
+        return not replica.is_answering or self.now - replica.scraped_at > self.stale_after_s
 
     @property
     def waited_for(self) -> tuple[Target | Replica, ...]:
         """Who is there and did not tell what it knows: nothing is certain without it."""
         silent = tuple(target for target in self.unscraped if target.gone_at is None)
-        return silent + tuple(replica for replica in self.present if self.is_stale(replica))
+        return silent + tuple(replica for replica in self.present if self.is_silent(replica))
 
 
 def watched_since(

@@ -92,9 +92,12 @@ def examine(
 
 
 def is_done(fleet: Fleet, replica: Replica, key_id: str) -> bool:
-    """Whether its newest issue is under a newer key, and none of this one came after a newer's."""
-    newest = _newest_issue(fleet, replica, key_id)
-    newer = latest(page.newest_issued_at for page in _newer_pages(fleet, replica, key_id))
+    """Whether its newest issue is under a newer key, and none of this one came after a newer's.
+
+    Only this run's own issues say so: under its name there may be another pod by now.
+    """
+    newest = _newest_issue((replica,), key_id)
+    newer = latest(page.newest_issued_at for page in _newer_pages(fleet, (replica,), key_id))
     if newer is None or has_gone_back(fleet, replica, key_id):
         return False
     return newest is None or newest < newer
@@ -106,8 +109,9 @@ def has_gone_back(fleet: Fleet, replica: Replica, key_id: str) -> bool:
     Such a replica has several signers in it, which reload one by one; it does not lose them when
     its sidecar loses its memory.
     """
-    newest = _newest_issue(fleet, replica, key_id)
-    firsts = (page.first_issued_at for page in _newer_pages(fleet, replica, key_id))
+    runs = _runs_of(fleet, replica)
+    newest = _newest_issue(runs, key_id)
+    firsts = (page.first_issued_at for page in _newer_pages(fleet, runs, key_id))
     return newest is not None and any(at is not None and newest > at for at in firsts)
 
 
@@ -123,7 +127,8 @@ def is_closed(replica: Replica, key_id: str, leeway_s: float) -> bool:
 
 
 def _runs_of(fleet: Fleet, replica: Replica) -> tuple[Replica, ...]:
-    """All that is known of one replica, through restarts of its sidecar that lost its memory."""
+    """This run and the earlier ones under its name, whose end nobody saw: a sidecar that lost its
+    memory in the same pod, or a pod that another one replaced."""
     if replica.has_ended:
         return (replica,)
     earlier = (
@@ -134,33 +139,29 @@ def _runs_of(fleet: Fleet, replica: Replica) -> tuple[Replica, ...]:
     return (replica, *(run for run in earlier if run.observing_since <= replica.observing_since))
 
 
-def _newest_issue(fleet: Fleet, replica: Replica, key_id: str) -> float | None:
-    """When the replica last signed with the key, as far as it was watched."""
+def _newest_issue(runs: tuple[Replica, ...], key_id: str) -> float | None:
+    """When they last signed with the key, as far as they were watched."""
     return latest(
         page.newest_issued_at
-        for run in _runs_of(fleet, replica)
-        for page in (_issued(run, key_id),) + (() if run.holds(key_id) else (_unknown(run),))
+        for run in runs
+        for page in ((_issued(run, key_id),) if run.holds(key_id) else _pages(run, key_id))
     )
 
 
-def _newer_pages(fleet: Fleet, replica: Replica, key_id: str) -> list[Issued]:
-    """What the replica handed out under the keys that came after this one."""
-    newer = fleet.newer(key_id)
-    return [_issued(run, other) for run in _runs_of(fleet, replica) for other in newer]
+def _newer_pages(fleet: Fleet, runs: tuple[Replica, ...], key_id: str) -> list[Issued]:
+    """What they handed out under the keys that came after this one."""
+    return [_issued(run, other) for run in runs for other in fleet.newer(key_id)]
 
 
 def _issued(replica: Replica, key_id: str) -> Issued:
     return NOTHING_ISSUED if replica.watch is None else replica.watch.of(key_id)
 
 
-def _unknown(replica: Replica) -> Issued:
-    return NOTHING_ISSUED if replica.watch is None else replica.watch.unknown
-
-
 def _pages(replica: Replica, key_id: str) -> tuple[Issued, Issued]:
     """What may be tokens of the key. A token that no key verified may have been one, where the
     replica got the key later; that it is counted in always costs time, never safety."""
-    return _issued(replica, key_id), _unknown(replica)
+    unknown = NOTHING_ISSUED if replica.watch is None else replica.watch.unknown
+    return _issued(replica, key_id), unknown
 
 
 def _holes(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Hole]:
@@ -196,13 +197,12 @@ def _pending(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Missing]:
 
 
 def _why_not_done(fleet: Fleet, replica: Replica, key_id: str) -> str:
-    newest = _newest_issue(fleet, replica, key_id)
+    if has_gone_back(fleet, replica, key_id):
+        return f"goes back to {key_id} after a newer key: it has several signers"
+    newest = _newest_issue((replica,), key_id)
     if newest is None:
         return "has handed out no token yet (one login, or an enforced switch, settles it)"
-    at = format_moment(newest)
-    if has_gone_back(fleet, replica, key_id):
-        return f"goes back to {key_id} (last at {at}) after a newer key: it has several signers"
-    return f"its newest token, of {at}, is signed with {key_id}"
+    return f"its newest token, of {format_moment(newest)}, is signed with {key_id}"
 
 
 def _stranger(seen: Evidence, explained: float | None, outlived: float | None) -> float | None:

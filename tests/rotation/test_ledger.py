@@ -99,6 +99,21 @@ def test_rejections_are_counted_by_reason_generation_and_enforcement() -> None:
     assert (seen.refused_total, seen.last_refused_at, seen.accepted_total) == (3, NOW + 2, 0)
 
 
+def test_a_refused_token_tells_when_its_key_signed_and_nothing_else() -> None:
+    book = ledger()
+    book.rejected("expired", "old", "a", True, NOW, issued_at=int(NOW) - 7)
+    book.rejected("expired", "old", "a", True, NOW, issued_at=None)
+    seen = book.evidence(["a"], NOW)["a"]
+    assert (seen.newest_issued_at, seen.latest_expiry_at) == (NOW - 7, None)
+
+
+def test_the_longest_lifetime_that_was_seen_is_remembered() -> None:
+    book = ledger()
+    for number, lifetime in enumerate((60, 600, 6)):
+        book.accepted(token(number, issued_at=0, expires_at=lifetime), NOW)
+    assert book.evidence(["a"], NOW)["a"].longest_lifetime_s == 600
+
+
 def test_tokens_refused_because_of_the_switch_are_evidence_of_their_own() -> None:
     book = ledger()
     book.rejected(AFTER_SWITCH, "old", "a", True, NOW)

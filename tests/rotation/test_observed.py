@@ -4,10 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.rotation.assumption import Assumption
 from sidecar.rotation.evidence import Issued, Watch
 from sidecar.rotation.replica import Interval, Replica, Target
+from sidecar.rotation.signers import is_closed
 from sidecar.rotation.verdict import Basis, State, Verdict, judge, judge_fleet
 from tests.rotation.fleets import (
     BEFORE,
@@ -96,6 +99,14 @@ def test_a_sidecar_that_lost_its_memory_does_not_make_a_signer_whole() -> None:
     assert old(went_back, later).basis is Basis.NONE
 
 
+def test_a_pod_is_not_done_because_another_one_of_its_name_was() -> None:
+    replaced = switched("u-0", gone_at=S + 100)
+    silent = signer("u-0", observing_since=S + 100)
+    assert old(replaced, silent).basis is Basis.NONE
+    settled = signer("u-0", None, issued(S + 200, S + 300), observing_since=S + 100)
+    assert old(replaced, settled).basis is Basis.OBSERVED
+
+
 def test_two_keys_in_one_second_leave_it_open_which_was_the_last() -> None:
     assert old(signer("u-0", issued(BEFORE, S), issued(S, S))).basis is Basis.NONE
     assert old(signer("u-0", issued(BEFORE, S), issued(S, S + 1))).basis is Basis.OBSERVED
@@ -121,6 +132,21 @@ def test_an_enforced_switch_settles_a_signer_that_is_idle_or_lags() -> None:
 def test_a_door_is_closed_once_it_is_so_on_every_clock(scraped_at: float, basis: Basis) -> None:
     late = signer("u-0", issued(BEFORE, S), scraped_at=scraped_at, **CLOSING)
     assert old(late, now=scraped_at).basis is basis
+
+
+@given(
+    st.integers(0, 60),  # the leeway
+    st.floats(-1, 1),  # the signer's clock against the judge's, in leeways
+    st.floats(0, 1_000),  # how long after the scrape the token is signed
+)
+def test_no_token_leaves_a_closed_door(leeway: int, clock: float, later: float) -> None:
+    policy = replace(ENFORCE, leeway_s=leeway)
+    scraped_at = S + 2 * leeway + 1
+    door = signer("u-0", policy=policy, ring=CLOSING["ring"], scraped_at=scraped_at)
+    assert is_closed(door, "old", leeway)
+    assert not is_closed(replace(door, scraped_at=scraped_at - 1), "old", leeway)
+    issued_at = int(scraped_at + later + clock * leeway)
+    assert issued_at > S + leeway  # which the switch does not let out
 
 
 # --- holes in the watching -------------------------------------------------------------------
@@ -227,6 +253,11 @@ def test_a_replica_that_fell_silent_is_waited_for() -> None:
     silent = verifier("t-1", scraped_at=NOW - 301)
     assert old(switched(), silent).basis is Basis.NONE
     assert old(switched(), replace(silent, gone_at=NOW - 100)).basis is Basis.OBSERVED
+
+
+def test_a_replica_whose_last_scrape_failed_may_be_another_one_by_now() -> None:
+    assert old(switched(is_answering=False)).missing[0].where == "users/u-0"
+    assert old(switched(is_answering=False)).basis is Basis.NONE
 
 
 # --- every basis -----------------------------------------------------------------------------

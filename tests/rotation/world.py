@@ -19,6 +19,7 @@ class Pod:
     """One pod: an application and, from ``watched_from`` on, a sidecar in front of it.
 
     ``workers``: when each worker process of a signer begins to sign with the newer key.
+    ``answers_from``: it is known from its start on, and its first scrapes fail until then.
     ``restarts``: of the sidecar: when, with memory or not, cleanly or by a crash.
     ``learns_newer_at``, ``learns_switch_at``: when its keyring gets the newer key, the statement.
     """
@@ -34,6 +35,7 @@ class Pod:
     learns_switch_at: float = 0.0
     ends: float = inf
     watched_from: float = 0.0
+    answers_from: float = 0.0
     says_last_word: bool = True
     workers: tuple[float, ...] = ()
     issues: tuple[float, ...] = ()
@@ -88,6 +90,8 @@ class _Draw:
         self.watch_begins = START
         if self.mishap(0.4):
             self.watch_begins = max(START, self.around(self.switch, 150))
+        self.run_on = self.rng.choice((0.0, 30.0, 100.0))
+        self.is_watched_by_replacement = self.watch_begins > START and self.chance(0.5)
         self.enforced_share = self.rng.choice((0.0, 0.5, 1.0, 1.0))
         if is_whole:
             self.enforced_share = self.rng.choice((0.0, 1.0))
@@ -112,7 +116,7 @@ class _Draw:
             interval=self.interval,
             first_scrape=max(START, self.watch_begins) + self.rng.random() * self.interval,
             horizon=START + 800,
-            run_on=self.rng.choice((0.0, 30.0, 100.0)),
+            run_on=self.run_on,
             switch_at=self.statement(),
             lifetimes=(shortest, longest + (30 if self.chance(0.1) else 0)),
             unbounded_share=0.1 if self.chance(0.1) and not self.is_whole else 0.0,
@@ -128,7 +132,7 @@ class _Draw:
         for number in range(self.rng.randint(1, 3)):
             world.pods.extend(self.signers(f"users-{number}"))
         for begins, ends in world.outages:
-            if self.chance(0.3):
+            if ends - begins > 2 * self.interval and self.chance(0.6):
                 world.pods.append(self.hidden(begins, ends))
         if self.mishap(0.15):
             world.pods.append(self.unwatched())
@@ -162,6 +166,8 @@ class _Draw:
         """The pods that follow each other in one place of a service that hands out tokens."""
         switches = self.around(self.switch, self.spread)
         pods = [self.signer(name, START, switches)]
+        if self.is_watched_by_replacement:
+            pods.append(self.first_watched(name, pods[0], switches))
         while self.chance(0.4):
             old = pods[-1]
             old.ends = self.around(self.switch + 150, 250)
@@ -176,9 +182,8 @@ class _Draw:
             if comes_late_with_old_key:
                 begins = old.ends + self.rng.random() * 200
             new = self.signer(successor, old.ends - overlap, begins)
-            # A place keeps its rules, and whoever starts reads the keyring of that day.
+            # A place keeps its rules.
             new.enforces, new.max_lifetime = old.enforces, old.max_lifetime
-            new.learns_newer_at = new.learns_switch_at = 0.0
             pods.append(new)
         return pods
 
@@ -188,6 +193,8 @@ class _Draw:
         if self.mishap(0.15):
             pod.workers = (switches, self.around(switches + 60, 60))
         pod.says_last_word = not self.mishap(0.4)
+        if self.mishap(0.2):
+            pod.answers_from = starts + self.rng.random() * 150
         rate = self.rng.choice((0.005, 0.02, 0.1, 0.2))
         if self.chance(0.15):
             rate = 0.0005
@@ -198,11 +205,20 @@ class _Draw:
         pod.issues = tuple(issues)
         return pod
 
+    def first_watched(self, name: str, old: Pod, switches: float) -> Pod:
+        """The sidecar comes with a new pod, and the old one runs on for a while without."""
+        old.watched_from = inf
+        old.ends = self.watch_begins + self.rng.random() * self.run_on
+        new = self.signer(f"{name}-watched", self.watch_begins, switches)
+        new.enforces, new.max_lifetime = old.enforces, old.max_lifetime
+        return new
+
     def hidden(self, begins: float, ends: float) -> Pod:
         """A signer whose whole life falls into an outage of the scraping."""
-        pod = self.signer("users-hidden", begins + 0.1, self.around(self.switch, 100))
+        switches = inf if self.chance(0.5) else self.around(self.switch, 100)
+        pod = self.signer(f"users-hidden-{begins:.0f}", begins + 0.1, switches)
         pod.ends = max(ends - 0.1, pod.starts)
-        pod.restarts = ()
+        pod.restarts, pod.says_last_word = (), False
         return pod
 
     def unwatched(self) -> Pod:
@@ -227,9 +243,10 @@ class _Draw:
         )
         if self.mishap(0.05):
             pod.max_lifetime = 0.0
-        if self.mishap(0.1):
+        # Whoever starts later reads the keyring of that day.
+        if starts == START and self.mishap(0.1):
             pod.learns_newer_at = self.around(self.switch, 100)
-        if self.mishap(0.2):
+        if starts == START and self.mishap(0.2):
             pod.learns_switch_at = self.around(self.switch + 50, 100)
         restarts = []
         while self.chance(0.25):
