@@ -294,7 +294,7 @@ class TokenNotYetValid(TokenError):
 
 
 class WrongIssuer(TokenError):
-    """``iss`` is not the configured issuer (RFC 7519, section 4.1.1)."""
+    """``iss`` is not a configured issuer, or not the key's (RFC 7519, section 4.1.1)."""
 
     reason = "wrong_issuer"
     title = "The token's issuer is not accepted"

@@ -21,6 +21,7 @@ from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
 from sidecar.config.settings import Settings
 from sidecar.config.show import report
+from sidecar.errors import TOKEN_REASONS
 from sidecar.keys.build import build_sources
 from sidecar.keys.revoked import TokenList
 from sidecar.keys.store import KeyStore
@@ -153,13 +154,13 @@ def _request_filter(removal: TokenRemoval, identity: Identity) -> Filter:
 
 
 def _rule_tally(auth: AuthSettings) -> RuleTally:
-    """The tally of refusals, with the rules that can refuse."""
-    refuses = auth.mode == "enforce"
-    likeliest = {"token": "missing", "optional": "malformed", "deny": "forbidden"}
-    expected = [
-        (str(index), likeliest[rule.access])
+    """The tally of refusals, with the rules that can refuse, and why each can."""
+    without_missing = [reason for reason in TOKEN_REASONS if reason != "missing"]
+    possible = {"token": TOKEN_REASONS, "optional": without_missing, "deny": ("forbidden",)}
+    reasons = {
+        str(index): possible[rule.access]
         for index, rule in enumerate(auth.rules)
-        if rule.access in likeliest
-    ]
-    others = [("default", "missing"), (NO_SINGLE_RULE, "forbidden")]
-    return RuleTally([*expected, *others] if auth.mode != "off" else [], refuses=refuses)
+        if rule.access in possible
+    }
+    reasons |= {"default": TOKEN_REASONS, NO_SINGLE_RULE: ("forbidden",)}
+    return RuleTally(reasons if auth.mode != "off" else {}, refuses=auth.mode == "enforce")

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from sidecar.errors import FetchError, KeyFileError
@@ -161,7 +161,9 @@ class RemoteSource:
             return answer.fresh_s
         # A large set takes its time, which the requests must not wait for.
         reading = await asyncio.to_thread(read_key_set, answer.content, url=url, source=self.name)
-        self._retention.take(reading.keys, self._timer())
+        # The issuer's keys speak for nobody else (RFC 8725, section 3.8).
+        keys = [replace(key, issuer=self._settings.issuer) for key in reading.keys]
+        self._retention.take(keys, self._timer())
         self._outcome = self._good_outcome = self._outcome_of(reading)
         self._known = None if answer.etag is None else (url, answer.etag)
         return answer.fresh_s

@@ -18,6 +18,8 @@ MAX_FRESH_S: Final = 3600.0
 #: Haste, which any client can cause, leads to no more than one look in this time.
 HASTE_GAP_S: Final = 10.0
 FIRST_BACKOFF_S: Final = 1.0
+#: However long the period and the outage are, recovery is noticed within this time.
+MAX_BACKOFF_S: Final = 60.0
 
 _JITTER: Final = SystemRandom().uniform
 
@@ -56,7 +58,7 @@ class Schedule:
 
     def fail(self, now: float) -> None:
         """The look brought nothing."""
-        delay_s = min(self._backoff_s, self._period_s(None))
+        delay_s = min(self._backoff_s, self._period_s(None), MAX_BACKOFF_S)
         self._backoff_s = delay_s * 2
         self._end(now, delay_s)
 

@@ -40,7 +40,7 @@ class UnknownKeys:
         self._waiting = 0
 
     def note(self) -> None:
-        """A token named an unknown key; nobody waits for the answer."""
+        """A token named an unknown key, or there was no key at all; nobody waits for the answer."""
         for source in self._sources:
             source.hurry()
 

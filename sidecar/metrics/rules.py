@@ -1,22 +1,32 @@
 """What was refused, or would have been, under each access rule: so that a team can see zero.
 
 Rules are named by their index in ``auth.rules``, the rule that holds where none matches by
-``default``. Every rule that can refuse has a sample from the start, since a zero that was scraped
-is evidence and a missing sample is not. ``proxy.record`` counts; ``metrics.registry`` exports.
+``default``. Every reason of every rule that can refuse has a sample from the start: a zero that
+was scraped is evidence, a missing sample is not, and one that is born as 1 is no increase.
+``proxy.record`` counts; ``metrics.registry`` exports.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+#: With more rules than this only the likeliest reason of each is there from the start.
+MAX_RULES_IN_FULL: Final = 100
+
 
 class RuleTally(Collector):
-    """``expected``: the name of each rule that can refuse, and the reason that is likeliest there.
+    """``reasons``: for the name of each rule that can refuse, why it can, the likeliest first.
     ``refuses``: requests are refused for real (``auth.mode: enforce``)."""
 
-    def __init__(self, expected: Iterable[tuple[str, str]], *, refuses: bool) -> None:
-        self._totals = {(rule, reason, refuses): 0 for rule, reason in expected}
+    def __init__(self, reasons: Mapping[str, Sequence[str]], *, refuses: bool) -> None:
+        many = len(reasons) > MAX_RULES_IN_FULL
+        self._totals = {
+            (rule, reason, refuses): 0
+            for rule, possible in reasons.items()
+            for reason in (possible[:1] if many else possible)
+        }
 
     @property
     def totals(self) -> Mapping[tuple[str, str, bool], int]:

@@ -13,7 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.errors import ClientGone, OverLimit, SidecarError, UnknownKey, UpstreamBrokeOff
+from sidecar.errors import (
+    ClientGone,
+    KeysUnavailable,
+    OverLimit,
+    SidecarError,
+    UnknownKey,
+    UpstreamBrokeOff,
+)
 from sidecar.keys.unknown import UnknownKeys
 from sidecar.proxy.answers import write_answer
 from sidecar.proxy.credentials import Credentials
@@ -88,12 +95,15 @@ class Pipeline:
             now = time.time()
             try:
                 permit = self._judge(x, now)
+            except KeysUnavailable:
+                self.unknown_keys.note()
+                raise
             except UnknownKey:
                 if not await self.unknown_keys.resolve():
                     raise
                 now = time.time()
                 permit = self._judge(x, now)
-            if isinstance(permit.refusal, UnknownKey):
+            if isinstance(permit.refusal, UnknownKey | KeysUnavailable):
                 self.unknown_keys.note()
             self.recorder.permitted(permit, now)
             await self._forward(x, permit, now)

@@ -33,25 +33,31 @@ class Times(NamedTuple):
 class ClaimRules:
     """``auth``'s demands on claims, in the form in which they are checked."""
 
-    __slots__ = ("_audience", "_issuer", "_leeway_s", "_max_lifetime_s", "_needs_exp", "_required")
+    __slots__ = ("_audience", "_issuers", "_leeway_s", "_max_lifetime_s", "_needs_exp", "_required")
 
     def __init__(self, settings: AuthSettings) -> None:
-        self._issuer = settings.issuer
+        self._issuers = settings.issuer
         self._audience = frozenset(settings.audience)
         self._required = settings.require
         self._leeway_s = settings.leeway_s
         self._max_lifetime_s = settings.max_lifetime_s
         self._needs_exp = not settings.allow_unbounded or settings.max_lifetime_s > 0
 
-    def check(self, claims: Mapping[str, Any], now: float) -> Times:
-        """The token's times; raises the :class:`TokenError` of the first demand that is not met."""
+    def check(self, claims: Mapping[str, Any], now: float, key_issuer: str | None = None) -> Times:
+        """The token's times; raises the :class:`TokenError` of the first demand that is not met.
+
+        ``key_issuer``: the only issuer that the token's key may speak for.
+        """
         times = Times(_moment(claims, "iat"), _moment(claims, "exp"), _moment(claims, "nbf"))
         self._check_times(times, now)
         for name in self._required:
             if claims.get(name) is None:
                 raise MissingClaim(f"The claim {name} is required.")
-        if self._issuer is not None and claims.get("iss") != self._issuer:
+        issuer = claims.get("iss")
+        if self._issuers and issuer not in self._issuers:
             raise WrongIssuer
+        if key_issuer is not None and issuer != key_issuer:
+            raise WrongIssuer("The token's iss is not the issuer that its key belongs to.")
         if self._audience:
             self._check_audience(claims.get("aud"))
         return times

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sidecar.errors import TokenDuplicate, TokenMalformed
+from sidecar.tokens.cookies import CookieName
 from sidecar.tokens.query import values_of
 from sidecar.tokens.settings import AuthSettings, PlaceSettings
 
@@ -35,7 +36,7 @@ class TokenExtractor:
 
         Raises :class:`TokenDuplicate` for two fields, cookies or parameters of one name and for
         different tokens in different places, :class:`TokenMalformed` for a scheme that no token
-        follows.
+        follows and for a cookie that only some readers would find.
         """
         token = self._first(values, query)
         for place in self._others:
@@ -52,7 +53,7 @@ def _build_place(place: PlaceSettings) -> _Place:
     if place.header is not None:
         return _header_place(place.header.lower().encode("ascii"), scheme)
     if place.cookie is not None:
-        return _cookie_place(place.cookie.encode("ascii"), scheme)
+        return _cookie_place(place.cookie, scheme)
     if place.query is not None:
         return _query_place(place.query.lower().encode("ascii"), scheme)
     raise ValueError("a place is a header, a cookie or a query parameter")
@@ -71,23 +72,21 @@ def _header_place(name: bytes, scheme: bytes) -> _Place:
     return read
 
 
-def _cookie_place(name: bytes, scheme: bytes) -> _Place:
+def _cookie_place(name: str, scheme: bytes) -> _Place:
+    cookie = CookieName(name)
+
     def read(values: FieldValues, _: bytes | None) -> bytes | None:
-        found: bytes | None = None
-        for field in values(b"cookie"):
-            for pair in field.split(b";"):
-                key, mark, value = pair.partition(b"=")
-                if not mark or key.strip(_BLANKS) != name:
-                    continue
-                if found is not None:
-                    raise TokenDuplicate("The cookie that carries the token is there twice.")
-                found = value.strip(_BLANKS)
+        found = cookie.only_value(values(b"cookie"))
         if not found:
             return None
         # RFC 6265, section 4.1.1: the quotes belong to the syntax of the cookie.
         if len(found) > 1 and found[0] == found[-1] == ord('"'):
             found = found[1:-1].strip(_BLANKS)
-        return _after_scheme(found, scheme, is_optional=True) if found else None
+        token = _after_scheme(found, scheme, is_optional=True) if found else None
+        if token is None and b"." in found.partition(b" ")[0]:
+            # A reader for whom a value ends at a blank would take its first word for the token.
+            raise TokenMalformed("Something follows the token in its cookie.")
+        return token
 
     return read
 

@@ -18,13 +18,17 @@ _DIGITS = re.compile("([0-9]+)")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """One public key, bound to the algorithms that tokens of it may use (RFC 8725, section 3.1)."""
+    """One public key, bound to the algorithms that tokens of it may use (RFC 8725, section 3.1).
+
+    ``issuer``: the only ``iss`` that its tokens may have (section 3.8); ``None`` = any.
+    """
 
     id: str
     algorithms: tuple[str, ...]
     public_key: object
     thumbprint: str  # RFC 7638, SHA-256, base64url
     source: str
+    issuer: str | None = None
 
     @property
     def algorithm(self) -> str:

@@ -24,8 +24,10 @@ from sidecar.tokens.keyring import Key
 from sidecar.tokens.signature import PSS_ALGORITHMS, fitting_algorithms
 from sidecar.tokens.strictjson import parse_object
 
-#: A JWKS of a thousand keys fits; nothing that verifies tokens needs more.
+#: Far more than a JWKS of ``MAX_KEYS_IN_SET`` keys needs.
 MAX_KEY_FILE_BYTES = 1 << 20
+#: What verifies tokens is a handful; every key may have to be tried for a token that names none.
+MAX_KEYS_IN_SET = 200
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 16384
 
@@ -151,6 +153,10 @@ def _read_set(members: list[Any], stem: str, source: str) -> KeyReading:
     keys: dict[str, Key] = {}
     problems: list[KeyProblem] = []
     for position, member in enumerate(members, start=1):
+        if len(keys) >= MAX_KEYS_IN_SET:
+            text = f"holds {len(members)} keys; the first {MAX_KEYS_IN_SET} that fit are used"
+            problems.append(KeyProblem(text))
+            break
         prefix = f"key {position} of {len(members)} "
         try:
             if not isinstance(member, dict):

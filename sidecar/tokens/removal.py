@@ -10,6 +10,7 @@ Called by ``proxy.credentials``; pure.
 
 from typing import Final
 
+from sidecar.tokens.cookies import CookieName
 from sidecar.tokens.query import without
 from sidecar.tokens.settings import AuthSettings
 
@@ -29,13 +30,11 @@ class TokenRemoval:
         self._parameters = frozenset(
             place.query.lower().encode("ascii") for place in places if place.query
         )
-        self._cookies: frozenset[bytes] = frozenset()
+        self._cookies: tuple[CookieName, ...] = ()
         self.headers: tuple[str, ...] = ()
         if forward.token != "keep":
             self.headers = tuple(place.header for place in places if place.header)
-            self._cookies = frozenset(
-                place.cookie.encode("ascii") for place in places if place.cookie
-            )
+            self._cookies = tuple(CookieName(place.cookie) for place in places if place.cookie)
         if forward.token == "resign":
             self.headers += (forward.resign.header,)
 
@@ -58,7 +57,10 @@ class TokenRemoval:
         return path if kept is None else b"%b?%b" % (path, kept)
 
     def cookies(self, value: bytes) -> bytes | None:
-        """A ``Cookie`` field's value without the cookies that carry tokens; ``None``: none left."""
+        """A ``Cookie`` field's value without the cookies that carry tokens; ``None``: none left.
+
+        What stands between two ``;`` goes as a whole where any reader finds such a cookie in it.
+        """
         pairs = value.split(b";")
         kept = [pair for pair in pairs if not self._is_token(pair)]
         if len(kept) == len(pairs):
@@ -68,4 +70,4 @@ class TokenRemoval:
         return b";".join(kept) if any(pair.strip(_BLANKS) for pair in kept) else None
 
     def _is_token(self, pair: bytes) -> bool:
-        return pair.partition(b"=")[0].strip(_BLANKS) in self._cookies
+        return any(cookie.is_in(pair) for cookie in self._cookies)

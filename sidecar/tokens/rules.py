@@ -31,6 +31,9 @@ class Access(Enum):
     DENY = "deny"
 
 
+_STRICTNESS: Final = (Access.PUBLIC, Access.OPTIONAL, Access.TOKEN, Access.DENY)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """``index`` is the position in ``auth.rules``; ``None`` the default: a token is needed."""
@@ -123,27 +126,42 @@ class Rules:
             found, is_hostile = readings(path)
         except UnreadablePath:
             return Explanation(None, "The path has too many readings.")
-        decided = list(self._decide(found, methods))
-        decisions = tuple(decision for decision, _ in decided)
-        if is_hostile and not all(fits_every_path for _, fits_every_path in decided):
+        decisions = tuple(self._decide(found, methods))
+        if is_hostile:
             return Explanation(
                 None,
                 "The path has dot segments or characters that no honest client sends.",
                 decisions,
             )
+        if any(self._has_stricter_twin(decision) for decision in decisions):
+            why = "With its last slash the other way, a stricter rule would decide."
+            return Explanation(None, why, decisions)
         return _agreed([each.rule for each in decisions], "Every reading agrees.", decisions)
 
-    def _decide(
-        self, found: Iterable[Segments], methods: Sequence[str]
-    ) -> Iterator[tuple[Decision, bool]]:
-        """For every reading the first rule, and whether it fits every path."""
+    def _decide(self, found: Iterable[Segments], methods: Sequence[str]) -> Iterator[Decision]:
+        """For every reading the first rule."""
         for segments, ignores_case in self._cases(found):
-            tree = self._folded_tree if ignores_case else self._tree
-            matches = tree.matches(segments)
+            matches = self._tree_of(ignores_case).matches(segments)
             for method in methods:
-                first = self._first(matches, method)
-                decision = Decision(segments, method, ignores_case, first.rule)
-                yield decision, first.fits_every_path
+                rule = self._first(matches, method).rule
+                yield Decision(segments, method, ignores_case, rule)
+
+    def _has_stricter_twin(self, decision: Decision) -> bool:
+        """Whether for a reader who ignores the last slash a rule for the other form is passed by.
+
+        A rule that fits this form as well was passed by on purpose: an earlier one fits better.
+        """
+        segments, method, ignores_case, rule = decision
+        if segments == (b"",):
+            return False
+        twin = segments[:-1] if segments[-1] == b"" else (*segments, b"")
+        tree = self._tree_of(ignores_case)
+        first = self._first(tree.matches(twin), method).rule
+        is_new = first.index is not None and first.index not in tree.matches(segments)
+        return is_new and _is_stricter(first, rule)
+
+    def _tree_of(self, ignores_case: bool) -> PatternTree:
+        return self._folded_tree if ignores_case else self._tree
 
     def _cases(self, found: Iterable[Segments]) -> Iterator[tuple[Segments, bool]]:
         """Every reading; also as readers have it that ignore case."""
@@ -164,6 +182,13 @@ class Rules:
 
 
 _DEFAULT: Final = _Compiled(DEFAULT, frozenset(), fits_every_path=True)
+
+
+def _is_stricter(one: Rule, other: Rule) -> bool:
+    strictness = _STRICTNESS.index(one.access) - _STRICTNESS.index(other.access)
+    known = [each[:2] for each in other.conditions]  # claim and what is wanted of it
+    demands_more = any(each[:2] not in known for each in one.conditions)
+    return strictness > 0 or (strictness == 0 and demands_more)
 
 
 def _agreed(rules: Sequence[Rule], why: str, decisions: tuple[Decision, ...]) -> Explanation:

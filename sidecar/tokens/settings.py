@@ -124,7 +124,7 @@ class AuthSettings:
             one_of=("header", "cookie", "query"),
         ),
     ] = (PlaceSettings(header="Authorization", scheme="Bearer"),)
-    issuer: Annotated[str | None, Setting("the only `iss` that is accepted")] = None
+    issuer: Annotated[tuple[str, ...], Setting("`iss` must be one of these; empty = any")] = ()
     audience: Annotated[tuple[str, ...], Setting("`aud` must name one of these")] = ()
     require: Annotated[tuple[str, ...], Setting("claims that must be present")] = ()
     allow_unbounded: Annotated[

@@ -117,7 +117,7 @@ class Verifier:
         try:
             if token_id in keyring.revoked_tokens:
                 raise TokenRevoked("The token was revoked by its jti.")
-            times = self._claim_rules.check(claims, now)
+            times = self._claim_rules.check(claims, now, key.issuer)
             if self._holds_switch:
                 self._check_switch(key.id, times.issued_at, keyring, now)
         except TokenError as error:
@@ -218,5 +218,6 @@ def _is_same(key: Key | None, verified: VerifiedToken) -> bool:
     return (
         key is not None
         and key.thumbprint == verified.key.thumbprint
+        and key.issuer == verified.key.issuer
         and verified.algorithm in key.algorithms
     )

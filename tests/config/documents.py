@@ -69,7 +69,7 @@ right_documents = some(
             words, st.sampled_from(["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.5+02:00"])
         ),
         algorithms=one_or_many(st.sampled_from(["RS256", "EdDSA"])),
-        issuer=st.none() | words,
+        issuer=one_or_many(words),
         audience=one_or_many(words),
         require=one_or_many(words),
         leeway=durations,

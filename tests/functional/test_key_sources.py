@@ -47,9 +47,9 @@ def keyring_of(authority: Authority, **source: Any) -> dict[str, Any]:
     return {"auth": {"keyring": [{"ca": str(authority.file), **source}]}}
 
 
-def status_of(sidecar: SidecarProcess, signer: Signer) -> int | str:
-    """200, or the reason why the signer's token is refused."""
-    answer = sidecar.ask(request(token=signer.token()))
+def status_of(sidecar: SidecarProcess, signer: Signer, issuer: str | None = None) -> int | str:
+    """200, or the reason why the signer's token, of this issuer, is refused."""
+    answer = sidecar.ask(request(token=signer.token(iss=issuer)))
     return 200 if answer.status == 200 else answer.problem_reason
 
 
@@ -75,7 +75,10 @@ def test_keys_come_over_tls_from_a_set_or_by_discovery(
 ) -> None:
     place = started.url if kind == "issuer" else started.jwks_url
     sidecar = launch(keyring_of(authority, **{kind: place}), application=application)
-    assert status_of(sidecar, OLD) == 200
+    assert status_of(sidecar, OLD, started.url) == 200
+    assert status_of(sidecar, OLD, "https://other.example") == (
+        "wrong_issuer" if kind == "issuer" else 200
+    )
     assert status_of(sidecar, NEW) == "unknown_key"
     source = source_of(sidecar)
     assert (source["name"], source["up"], source["keys"]) == (place, True, ["2026-08"])
@@ -157,7 +160,7 @@ def test_a_start_without_the_issuer_is_not_ready_says_why_and_recovers_by_itself
     assert sidecar.metrics().value("sidecar_key_source_up", source=issuer.url) == 0
     issuer.start()
     sidecar.wait_until_ready()
-    assert status_of(sidecar, OLD) == 200
+    assert status_of(sidecar, OLD, issuer.url) == 200
     sidecar.wait_for_log("The keys are here.")
 
 
@@ -250,15 +253,15 @@ def test_no_lie_costs_a_key_or_the_process(
     sidecar = launch(
         keyring_of(authority, issuer=started.url, refresh="1s"), application=application
     )
-    assert status_of(sidecar, OLD) == 200
+    assert status_of(sidecar, OLD, started.url) == 200
     before = sidecar.peak_memory_bytes()
     for lie in LIES:
         started.behave(lie)
         wait_for_error(sidecar, _SAYS[lie])
-        assert status_of(sidecar, OLD) == 200, lie
+        assert status_of(sidecar, OLD, started.url) == 200, lie
         assert list(sidecar.keys()) == ["2026-08"]
     started.publish(OLD, NEW)
-    wait_until(lambda: status_of(sidecar, NEW) == 200, "the new key is in use")
+    wait_until(lambda: status_of(sidecar, NEW, started.url) == 200, "the new key is in use")
     assert source_of(sidecar)["last_error"] is None
     assert sidecar.peak_memory_bytes() - before < 30_000_000
     errors = [line for line in sidecar.log if line["level"] == "error"]

@@ -109,6 +109,7 @@ async def test_an_issuer_is_asked_where_its_keys_are_each_time() -> None:
     source = world.source(ISSUER, issuer=ISSUER)
     await source.look()
     assert ids(source) == ["a"]
+    assert [key.issuer for key in source.load().keys] == [ISSUER]
     world.answers |= {DISCOVERY: discovery(moved), moved: Answered(jwks("b"))}
     await source.look()
     assert ids(source) == ["b"]

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sidecar.keys.schedule import (
     DEFAULT_PERIOD_S,
     HASTE_GAP_S,
+    MAX_BACKOFF_S,
     MAX_FRESH_S,
     MIN_FRESH_S,
     Schedule,
@@ -62,6 +63,15 @@ def test_failures_are_followed_by_longer_and_longer_pauses_up_to_the_period() ->
     schedule.begin()
     schedule.fail(now)
     assert schedule.due_at - now == 1
+
+
+def test_however_long_the_period_a_source_that_is_back_is_found_within_a_minute() -> None:
+    schedule, now = Schedule(86400, jitter=latest), 0.0
+    for _ in range(20):
+        schedule.begin()
+        schedule.fail(now)
+        assert schedule.due_at - now <= MAX_BACKOFF_S == 60
+        now = schedule.due_at
 
 
 @given(st.floats(1, 86400) | st.none(), st.floats(0, 1e6) | st.none())

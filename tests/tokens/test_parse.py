@@ -21,7 +21,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from sidecar.tokens.parse import MAX_KEY_FILE_BYTES, KeyReading, is_private_key, read_keys
+from sidecar.tokens.parse import (
+    MAX_KEY_FILE_BYTES,
+    MAX_KEYS_IN_SET,
+    KeyReading,
+    is_private_key,
+    read_keys,
+)
 from tests.tokens.minting import pem, private_key
 
 SPKI = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -298,3 +304,11 @@ def test_any_bytes_are_read_without_an_exception(content: bytes) -> None:
 )
 def test_any_jwk_is_read_without_an_exception(members: dict[str, Any]) -> None:
     read(json.dumps(members).encode())
+
+
+def test_of_a_set_with_very_many_keys_only_so_many_are_used_and_that_is_reported() -> None:
+    members = [jwk("ES256", kid=f"k{number}") for number in range(MAX_KEYS_IN_SET + 50)]
+    reading = read(json.dumps({"keys": members}).encode())
+    assert [key.id for key in reading.keys] == [f"k{number}" for number in range(200)]
+    (problem,) = reading.problems
+    assert problem.text == "holds 250 keys; the first 200 that fit are used"

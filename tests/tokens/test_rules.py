@@ -213,7 +213,7 @@ def test_a_path_that_falls_under_the_same_rule_for_every_reader_is_fine(path: by
     assert index(CONTRACT, path) == 1
 
 
-@pytest.mark.parametrize("path", [b"/wiki//x", b"/wiki/a%2fb", b"/a/../b", b"/%2e%2e/x", b"/X/Y"])
+@pytest.mark.parametrize("path", [b"/wiki//x", b"/wiki/a%2fb", b"/X/Y"])
 def test_an_odd_path_that_no_rule_is_about_falls_under_the_rule_for_all(path: bytes) -> None:
     assert index(CONTRACT, path) == 4
     assert index(Rules((rule("/admin/*"),)), path) is None
@@ -221,6 +221,71 @@ def test_an_odd_path_that_no_rule_is_about_falls_under_the_rule_for_all(path: by
 
 def test_a_dot_segment_under_a_rule_is_refused_wherever_it_leads() -> None:
     assert is_ambiguous(Rules((rule("/a/*", access="public"),)), b"/a/b/../c")
+
+
+HOSTILE = [
+    b"/reports%0a",
+    b"/reports%09",
+    b"/reports%00",
+    b"/reports%2500",
+    b"/reports%7f",
+    b"/reports/..",
+    b"/x%5c",
+    b"/x/%2e%2e/y",
+    b"/x%250d",
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.parametrize("last", [(), (rule("/*", access="public"),), (rule("/*"),)])
+def test_a_hostile_path_is_refused_whatever_rule_is_the_last(
+    path: bytes, last: tuple[RuleSettings, ...]
+) -> None:
+    assert is_ambiguous(Rules((rule("/reports", role="admin"), *last)), path)
+
+
+def test_where_no_rule_depends_on_the_path_a_hostile_one_is_nobodys_matter() -> None:
+    assert all(index(Rules((rule("/*", access="public"),)), path) == 0 for path in HOSTILE)
+
+
+# --- the last slash --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rules", "path"),
+    [
+        ((rule("/reports", role="admin"), rule("/*", access="public")), b"/reports/"),
+        ((rule("/reports", role="admin"), rule("/*", access="public")), b"/reports%2f"),
+        ((rule("/reports", role="admin"), rule("/*", role="user")), b"/reports/"),
+        ((rule("/reports/", access="deny"),), b"/reports"),
+        ((rule("/internal/*", access="deny"), rule("/*", access="public")), b"/internal"),
+        ((rule("/users/*/secret", access="deny"), rule("/*")), b"/users/a/secret/"),
+        ((rule("/a", access="optional"), rule("/*", access="public")), b"/a/"),
+        ((rule("/admin/*", role="admin"),), b"/admin"),
+        ((rule("/Reports"), rule("/*", access="public")), b"/reports/"),
+    ],
+)
+def test_who_ignores_the_last_slash_gets_past_no_stricter_rule(
+    rules: tuple[RuleSettings, ...], path: bytes
+) -> None:
+    assert is_ambiguous(Rules(rules), path)
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "expected"),
+    [
+        ((rule("/api/thoughts/*", access="public"),), b"/api/thoughts/", 0),
+        ((rule("/api/thoughts/*", access="public"), rule("/*")), b"/api/thoughts/", 0),
+        ((rule("/api/login", access="public"), rule("/api/*")), b"/api/login", 0),
+        ((rule("/healthz", access="public"), rule("/*")), b"/healthz/", 1),
+        ((rule("/a", role="x"), rule("/*", role="x")), b"/a/", 1),
+        ((rule("/*", access="public"), rule("/x")), b"/", 0),
+    ],
+)
+def test_a_last_slash_is_fine_where_the_other_form_needs_no_more(
+    rules: tuple[RuleSettings, ...], path: bytes, expected: int
+) -> None:
+    assert index(Rules(rules), path) == expected
 
 
 def test_a_path_with_more_readings_than_anyone_needs_is_refused() -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -329,10 +330,33 @@ def test_where_a_lifetime_is_bounded_a_token_without_iat_is_unbounded() -> None:
 
 @pytest.mark.parametrize("issuer", [..., "Users-backend", "users-backend ", ["users-backend"], 7])
 def test_another_issuer_is_refused(issuer: object) -> None:
-    error = refusal(mint(claims(iss=issuer)), issuer="users-backend")
+    error = refusal(mint(claims(iss=issuer)), issuer=("users-backend",))
     assert isinstance(error, WrongIssuer)
     assert error.generation == "old"
-    assert verify(mint(claims(iss="users-backend")), issuer="users-backend")
+    assert verify(mint(claims(iss="users-backend")), issuer=("users-backend",))
+
+
+def test_one_of_several_issuers_is_enough() -> None:
+    issuers = ("users-backend", "https://login.example")
+    for issuer in issuers:
+        assert verify(mint(claims(iss=issuer)), issuer=issuers)
+    assert isinstance(refusal(mint(claims(iss="other")), issuer=issuers), WrongIssuer)
+
+
+@pytest.mark.parametrize("issuer", [..., "https://b.example", "https://a.example/", 7])
+def test_the_key_of_an_issuer_speaks_for_no_other(issuer: object) -> None:
+    mine = replace(key("a"), issuer="https://a.example")
+    with pytest.raises(WrongIssuer):
+        Verifier(AuthSettings()).verify(mint(claims(iss=issuer)), Keyring([mine]), NOW)
+    good = mint(claims(iss="https://a.example"))
+    assert Verifier(AuthSettings()).verify(good, Keyring([mine]), NOW).key is mine
+
+
+def test_a_remembered_token_is_judged_anew_when_its_key_becomes_an_issuers() -> None:
+    verifier, token = Verifier(AuthSettings()), mint(claims(iss="https://b.example"))
+    verifier.verify(token, Keyring([key("a")]), NOW)
+    with pytest.raises(WrongIssuer):
+        verifier.verify(token, Keyring([replace(key("a"), issuer="https://a.example")]), NOW)
 
 
 @pytest.mark.parametrize("audience", ["thoughts", ["thoughts"], ["other", "thoughts"]])
