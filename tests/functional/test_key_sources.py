@@ -132,8 +132,8 @@ def test_the_first_token_of_a_new_key_waits_for_the_key_and_is_accepted(
     )
     started.publish(NEW)
     assert len(started.visits()) == 1
-    assert status_of(sidecar, NEW) == 200
-    assert status_of(sidecar, OLD) == "unknown_key"
+    assert status_of(sidecar, NEW, started.url) == 200
+    assert status_of(sidecar, OLD, started.url) == "unknown_key"
     assert len(started.visits()) == 2
 
 
