@@ -82,7 +82,6 @@ class Recorder:
         """A request was let in: its token is in the ledger before the application has it."""
         if permit.token is not None and permit.refusal is None:
             self._ledger.accepted(permit.token, now)
-            self._ledger.subjects.note(permit.token.key_id, permit.token.claims, now)
 
     def end(self, x: Exchange) -> None:
         """An exchange is over, however it ended."""
