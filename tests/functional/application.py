@@ -93,6 +93,16 @@ class Talk:
         request.body = bytes(body)
         return request.body
 
+    def drop(self, size: int) -> None:
+        """Read so many bytes of a body and forget them; the first may have come with the head."""
+        dropped = min(size, len(self._unread))
+        self._unread = self._unread[dropped:]
+        while dropped < size:
+            data = self.socket.recv(min(size - dropped, 65536))
+            if not data:
+                raise ConnectionError(f"the sidecar broke off after {dropped} of {size} bytes")
+            dropped += len(data)
+
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
