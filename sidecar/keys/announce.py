@@ -1,7 +1,7 @@
 """Says in the log what changed in the keyring and what is wrong with its sources.
 
 Each trouble is said once when it comes, and once when it is gone; private keys that lie where they
-must not are errors. Names of files and ids of keys only, never content.
+must not are errors, and so is a source that has lost every key. Names of files and ids of keys only, never content.
 
 Called by ``store``.
 """
@@ -20,7 +20,7 @@ def log_troubles(before: Iterable[Trouble], now: Iterable[Trouble]) -> None:
     known, current = dict.fromkeys(before), dict.fromkeys(now)
     for trouble in current:
         if trouble not in known:
-            level = logging.ERROR if trouble.is_private else logging.WARNING
+            level = logging.ERROR if trouble.is_grave else logging.WARNING
             log.log(level, "%s.", trouble, extra={"data": {"where": trouble.where}})
     for trouble in known:
         if trouble not in current:

@@ -70,7 +70,7 @@ async def test_a_set_that_holds_private_keys_too_gives_the_others_and_is_reporte
     await source.look()
     assert ids(source) == ["a"]
     (problem,) = source.load().problems
-    assert problem.is_private
+    assert problem.is_grave
     assert str(problem).startswith(f"{URL} publishes a set whose key 2 of 2 is a private key")
 
 

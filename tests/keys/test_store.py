@@ -299,12 +299,13 @@ def test_a_pipe_in_the_directory_does_not_hold_up_the_load(tmp_path: Path) -> No
 def test_a_link_that_leads_nowhere_is_a_file_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(pem())
     (tmp_path / "a.pub").symlink_to("target")
+    (tmp_path / "b.pub").write_bytes(pem("ES256"))
     store = build_store(tmp_path)
     settle(store)
-    assert ids(store) == ["a"]
+    assert ids(store) == ["a", "b"]
     (tmp_path / "target").unlink()
     store.load()
-    assert ids(store) == []
+    assert ids(store) == ["b"]
 
 
 def test_a_link_in_a_circle_is_reported_and_harms_nothing(tmp_path: Path) -> None:
@@ -337,7 +338,7 @@ def test_a_directory_that_disappears_keeps_all_keys_and_is_reported(
     assert store.observed[0].last_error is None
 
 
-def test_a_single_file_that_is_removed_takes_its_key_with_it(tmp_path: Path) -> None:
+def test_a_single_file_that_is_removed_keeps_its_key(tmp_path: Path) -> None:
     directory = tmp_path / "keys"
     directory.mkdir()
     path = directory / "a.pub"
@@ -345,11 +346,13 @@ def test_a_single_file_that_is_removed_takes_its_key_with_it(tmp_path: Path) -> 
     store = build_store(path)
     settle(store)
     path.unlink()
-    store.load()
-    assert ids(store) == []
-    path.write_bytes(pem())
     settle(store)
     assert ids(store) == ["a"]
+    assert store.observed[0].last_error == f"{path} does not exist; its last good keys stay in use"
+    path.write_bytes(pem("ES256"))
+    settle(store)
+    assert store.current.by_id["a"].algorithm == "ES256"
+    assert store.observed[0].last_error is None
     directory.rename(tmp_path / "away")
     store.load()
     assert ids(store) == ["a"]
@@ -469,14 +472,34 @@ def test_newest_is_passed_on(tmp_path: Path) -> None:
     assert store.current.newest == "a"
 
 
-def test_that_no_key_is_left_is_an_error_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_an_emptied_directory_keeps_its_last_keys_and_is_an_error_in_the_log(
+    tmp_path: Path, records: list[logging.LogRecord]
 ) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pub").write_bytes(pem("RS256" if name == "a" else "ES256"))
+    store = build_store(tmp_path)
+    settle(store)
+    (tmp_path / "a.pub").unlink()
+    settle(store)
+    assert ids(store) == ["b"]
+    (tmp_path / "b.pub").unlink()
+    (tmp_path / "c.pub").write_text("rubbish")
+    settle(store)
+    settle(store)
+    assert ids(store) == ["b"]
+    errors = [record.getMessage() for record in records if record.levelno == logging.ERROR]
+    assert errors == [f"{tmp_path} holds no key any more; its last good keys stay in use."]
+    assert str(store.observed[0].last_error).startswith(f"{tmp_path} holds no key any more")
+    (tmp_path / "d.pub").write_bytes(pem())
+    settle(store)
+    assert ids(store) == ["d"]
+
+
+def test_a_key_that_an_emptied_directory_left_can_still_be_revoked(tmp_path: Path) -> None:
     (tmp_path / "a.pub").write_bytes(pem())
     store = build_store(tmp_path)
     settle(store)
     (tmp_path / "a.pub").unlink()
-    assert store.load()
-    record = caplog.records[-1]
-    assert record.levelno == logging.ERROR
-    assert "no key is left" in record.getMessage()
+    (tmp_path / "a.revoked").touch()
+    settle(store)
+    assert ids(store) == []
