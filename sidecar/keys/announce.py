@@ -1,7 +1,8 @@
 """Says in the log what changed in the keyring and what is wrong with its sources.
 
 Each trouble is said once when it comes, and once when it is gone; private keys that lie where they
-must not are errors, and so is a source that has lost every key. Names of files and ids of keys only, never content.
+must not are errors, and so is a source that has lost every key. Names of files and ids of keys
+only, never content.
 
 Called by ``store``.
 """
