@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web, web_response
 from prometheus_client import CollectorRegistry
 
-from sidecar.admin.page import CONTENT_SECURITY_POLICY, build_page
+from sidecar.admin.console import Console
 from sidecar.admin.readiness import Readiness
 from sidecar.metrics.registry import expose
 
@@ -43,6 +43,7 @@ class AdminView:
     keys_report: Callable[[], Mapping[str, Any]]
     dependencies_report: Callable[[], Mapping[str, Any]]
     config_report: Callable[[], Mapping[str, Any]]
+    console: Console
     drain: Callable[[], None]
 
 
@@ -51,10 +52,11 @@ def build_admin(view: AdminView) -> web.Application:
     # Requests that are no HTTP are answered by aiohttp before any handler of ours, with this.
     web_response.SERVER_SOFTWARE = "sidecar"  # type: ignore[attr-defined]
     app = web.Application(middlewares=[_answer_as_agreed], client_max_size=1024)
+    app.on_response_prepare.append(_add_headers)
     routes = _Routes(view)
+    view.console.join(app)
     app.add_routes(
         [
-            web.get("/", routes.page),
             web.get("/live", routes.live),
             web.get("/ready", routes.ready),
             web.get("/metrics", routes.metrics),
@@ -73,12 +75,6 @@ class _Routes:
 
     def __init__(self, view: AdminView) -> None:
         self._view = view
-
-    async def page(self, _: web.Request) -> web.Response:
-        view = self._view
-        text = build_page(view.version(), view.readiness.reasons(), view.keys_report())
-        policy = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        return web.Response(text=text, content_type="text/html", headers=policy)
 
     async def live(self, _: web.Request) -> web.Response:
         return _json({"live": True})
@@ -117,28 +113,35 @@ class _Routes:
 
 @web.middleware
 async def _answer_as_agreed(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every answer carries our header fields, and every failure is a problem document."""
-    response: web.StreamResponse
+    """Every failure is a problem document."""
     try:
-        response = await handler(request)
+        return await handler(request)
     except web.HTTPMethodNotAllowed as refusal:
         allowed = ", ".join(sorted(refusal.allowed_methods))
         response = _problem(
             HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", f"This path answers {allowed}."
         )
         response.headers["Allow"] = allowed
+        return response
     except web.HTTPNotFound:
-        response = _problem(HTTPStatus.NOT_FOUND, "not_found", "The admin port has no such path.")
+        return _problem(HTTPStatus.NOT_FOUND, "not_found", "The admin port has no such path.")
+    except web.HTTPServiceUnavailable as refusal:
+        response = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "over_limit", refusal.reason)
+        response.headers["Retry-After"] = refusal.headers["Retry-After"]
+        return response
     except web.HTTPException as refusal:
-        response = _problem(HTTPStatus(refusal.status), "bad_request", refusal.reason)
+        return _problem(HTTPStatus(refusal.status), "bad_request", refusal.reason)
     except Exception:
         _log.exception("An admin request failed.")
-        response = _problem(
+        return _problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The sidecar failed to answer."
         )
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Every answer carries our header fields."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    return response
 
 
 def _is_from_this_machine(request: web.Request) -> bool:

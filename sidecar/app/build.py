@@ -9,14 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from sidecar import __version__
+from sidecar.admin.changes import Changes
+from sidecar.admin.console import Console
 from sidecar.admin.dependencies import build_dependencies_report
 from sidecar.admin.readiness import Readiness
 from sidecar.admin.report import build_keys_report
 from sidecar.admin.routes import AdminView, build_admin
+from sidecar.admin.state import Past, build_state
 from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
 from sidecar.config.settings import Settings
@@ -27,7 +31,10 @@ from sidecar.keys.revoked import TokenList
 from sidecar.keys.store import KeyStore
 from sidecar.keys.unknown import UnknownKeys
 from sidecar.metrics.callers import Callers
+from sidecar.metrics.clock import Clock
 from sidecar.metrics.dependencies import Dependencies
+from sidecar.metrics.history import Accepted, History
+from sidecar.metrics.limits import Limits
 from sidecar.metrics.registry import build_registry
 from sidecar.metrics.rules import RuleTally
 from sidecar.metrics.service import ServiceInfo
@@ -63,6 +70,8 @@ class App:
     upstream: Upstream
     tunnels: Tunnels
     versions: Versions
+    history: History
+    changes: Changes
     admin: web.Application
 
 
@@ -127,23 +136,62 @@ def build_app(
         KeySources(lambda: store.observed),
         rules,
         traffic,
+        Limits(settings.limits.connections, settings.limits.in_flight),
+        Clock(time.time),
         ServiceInfo(settings.service, versions.statement, __version__),
         Dependencies(versions.watches),
         callers,
     ]
+    history, changes = History(lambda: _accepted(ledger, store)), Changes()
+
+    def keys_report() -> dict[str, Any]:
+        return build_keys_report(store.current, ledger, policy, time.time(), store.observed)
+
+    def dependencies_report() -> dict[str, Any]:
+        return build_dependencies_report(versions.watches, time.time())
+
+    async def state() -> dict[str, Any]:
+        return build_state(
+            version=versions.document(),
+            waits_for=readiness.reasons(),
+            keys=keys_report(),
+            dependencies=dependencies_report(),
+            past=Past(ledger.rejections, history.points, changes.latest),
+            now=time.time(),
+        )
+
     view = AdminView(
         readiness=readiness,
         registry=build_registry(collectors),
         version=versions.document,
-        keys_report=lambda: build_keys_report(
-            store.current, ledger, policy, time.time(), store.observed
-        ),
-        dependencies_report=lambda: build_dependencies_report(versions.watches, time.time()),
+        keys_report=keys_report,
+        dependencies_report=dependencies_report,
         config_report=lambda: report(settings, loaded.origins),
+        console=Console(state),
         drain=drain,
     )
     server = Server(pipeline, settings.limits, settings.timeouts, traffic, tasks)
-    return App(settings, store, readiness, server, upstream, tunnels, versions, build_admin(view))
+    return App(
+        settings,
+        store,
+        readiness,
+        server,
+        upstream,
+        tunnels,
+        versions,
+        history,
+        changes,
+        build_admin(view),
+    )
+
+
+def _accepted(ledger: Ledger, store: KeyStore) -> Accepted:
+    """How many tokens of each key of the keyring were accepted so far."""
+    ring = store.current
+    return {
+        key_id: (ring.generation(key_id), ledger.usage(key_id).accepted_total)
+        for key_id in ring.by_id
+    }
 
 
 def _request_filter(removal: TokenRemoval, identity: Identity) -> Filter:

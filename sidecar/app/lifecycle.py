@@ -158,10 +158,12 @@ async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, port
         await web.SockSite(runner, ports.admin, backlog=BACKLOG).start()
         await app.server.listen(ports.inbound)
         _hold_for_keys(app)
+        app.changes.listen()
         app.readiness.release("starting")
         _announce(app, addresses)
         _set_apart_what_stays()
         await _wait_and_drain(app, ending)
+        app.changes.ignore()
         app.upstream.close()
         for task in background:
             task.cancel()
@@ -226,6 +228,7 @@ async def _sweep(app: App) -> None:
             app.server.sweep()
             app.upstream.sweep()
             app.tunnels.sweep(lambda: app.store.current, time.time())
+            app.history.sample(time.time())
         except Exception:
             log.exception("A sweep of the connections failed.")
 

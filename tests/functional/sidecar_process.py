@@ -204,6 +204,11 @@ class SidecarProcess:
         with self.connect() as client:
             return client.exchange(raw)
 
+    @property
+    def admin_url(self) -> str:
+        """Where a browser finds the admin port."""
+        return "http://{}:{}/".format(*self._admin)
+
     def admin(self, target: str, *fields: str, method: str = "GET") -> Response:
         """One request to the admin port."""
         with Client(self._admin) as client:
