@@ -182,7 +182,7 @@ def test_the_console_is_a_page_that_loads_nothing_from_elsewhere(stand: SidecarP
     assert page.status == 200
     assert page.value("Content-Type").startswith(b"text/html")
     assert b"default-src 'none'" in page.value("Content-Security-Policy")
-    assert b"2026-11" in sidecar.admin("/state").body
+    assert b"2026-11" in stand.admin("/state").body
 
 
 # --- metrics ---------------------------------------------------------------------------------
