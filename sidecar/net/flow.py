@@ -1,5 +1,7 @@
 """The writing half of a connection: write, and wait while the peer does not read.
 
+Small pieces wait for the end of the event loop's turn (``net.outbox``), large ones do not.
+
 A base for asyncio protocols, because the event loop tells a *protocol* when its transport's buffer
 is full. Used by the connections of both sides and by tunnels.
 """
@@ -8,6 +10,7 @@ import asyncio
 from typing import Final, Protocol
 
 from sidecar.errors import SidecarError
+from sidecar.net.outbox import MAX_WAITING, MAX_WAITING_BYTES, outbox_of
 
 NEVER: Final = float("inf")
 
@@ -40,6 +43,7 @@ class Flow(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.tunnel: Carrier | None = None
         self.has_ended = False  # the peer said that it sends no more
+        self._outbox = outbox_of(loop)
         self._stall_s = stall_s or NEVER
         self._write_deadline = NEVER
         self._waiting_bytes = 0
@@ -48,9 +52,30 @@ class Flow(asyncio.Protocol):
         self._is_paused = False
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport; does nothing once the connection is gone."""
-        if data and self.transport is not None:
-            self.transport.write(data)
+        """Send bytes soon; does nothing once the connection is gone."""
+        if not data or self.transport is None:
+            return
+        outbox = self._outbox
+        if not outbox:
+            self.loop.call_soon(outbox.flush)
+        outbox.append((self.transport, data))
+        if len(data) > MAX_WAITING_BYTES or len(outbox) > MAX_WAITING:
+            outbox.flush()
+
+    def end_writing(self) -> bool:
+        """Tell the peer that nothing more comes after what was written; whether it can be told
+        while the connection stays open for reading."""
+        if self.transport is None or not self.transport.can_write_eof():
+            return False
+        self._outbox.flush()
+        self.transport.write_eof()
+        return True
+
+    def close(self) -> None:
+        """Close the connection after what was written."""
+        self._outbox.flush()
+        if self.transport is not None:
+            self.transport.close()
 
     @property
     def is_stalled(self) -> bool:

@@ -165,10 +165,9 @@ class ClientConnection(Intake):
         transport = self.transport
         if transport is None or transport.is_closing() or self.tunnel is not None:
             return
-        if lingers and not self.has_ended and transport.can_write_eof():
+        if lingers and not self.has_ended and self.end_writing():
             self.expect_end(LINGER_S)
-            transport.write_eof()
         else:
             # Whoever does not read the last answer is not waited for without end.
             self.expect_end(self._timeouts.body_idle_s or LINGER_S)
-            transport.close()
+            self.close()

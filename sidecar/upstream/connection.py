@@ -131,7 +131,7 @@ class UpstreamConnection(Flow):
         if self.state in (State.HEAD, State.BODY):
             self.transport.abort()
         else:
-            self.transport.close()
+            self.close()
 
     def take_early_bytes(self) -> bytes:
         """After a 101: what of the new protocol came together with the head."""
@@ -271,8 +271,8 @@ class UpstreamConnection(Flow):
         # the next answer, or the end, must be noticed.
         self.resume_reading()
         self.body.end(decoder.trailers if decoder is not None else None)
-        if not self.is_reusable and self.transport is not None:
-            self.transport.close()
+        if not self.is_reusable:
+            self.close()
 
     def _wake(self) -> None:
         waiter = self._head_waiter

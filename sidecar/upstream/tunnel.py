@@ -45,9 +45,7 @@ class Tunnel:
 
     def half_close(self, sender: Flow) -> bool:
         self._ended.add(sender)
-        receiver = self._other(sender)
-        if receiver.transport is not None and receiver.transport.can_write_eof():
-            receiver.transport.write_eof()
+        self._other(sender).end_writing()
         if len(self._ended) == 2:
             self.close()
         return True
@@ -58,8 +56,7 @@ class Tunnel:
     def close(self) -> None:
         """End both directions after what is already on its way."""
         for flow in (self._client, self._application):
-            if flow.transport is not None:
-                flow.transport.close()
+            flow.close()
         if not self.done.done():
             self.done.set_result(None)
 

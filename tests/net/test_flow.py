@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from sidecar.errors import ClientGone
 from sidecar.net.flow import NEVER, Flow
+from sidecar.net.outbox import MAX_WAITING, MAX_WAITING_BYTES
 from tests.net.transports import FakeTransport
 
 
@@ -21,7 +23,50 @@ async def test_nobody_waits_while_the_peer_reads() -> None:
     flow.write(b"a")
     assert not flow.is_stalled
     await flow.drain()
+    await asyncio.sleep(0)
     assert flow.fake.written == b"a"
+
+
+async def test_small_pieces_are_sent_after_a_turn_in_order_and_large_ones_at_once() -> None:
+    one, other = Plain(), Plain()
+    one.write(b"a")
+    other.write(b"b")
+    one.write(b"c")
+    assert one.fake.written == other.fake.written == b""
+    await asyncio.sleep(0)
+    assert one.fake.written == b"ac"
+    assert other.fake.written == b"b"
+    one.write(b"d")
+    one.write(b"e" * (MAX_WAITING_BYTES + 1))
+    assert one.fake.written == b"acd" + b"e" * (MAX_WAITING_BYTES + 1)
+
+
+async def test_no_piece_waits_for_more_than_so_many_others() -> None:
+    flow = Plain()
+    for _ in range(MAX_WAITING + 1):
+        flow.write(b"a")
+    assert flow.fake.written == b"a" * (MAX_WAITING + 1)
+
+
+@pytest.mark.parametrize("end", [Flow.close, Flow.end_writing])
+async def test_what_was_written_is_sent_before_the_end(end: Callable[[Flow], object]) -> None:
+    flow = Plain()
+    flow.write(b"a")
+    end(flow)
+    assert flow.fake.written == b"a"
+    assert flow.fake.is_closed or flow.fake.has_eof
+
+
+async def test_a_connection_that_fails_or_is_gone_takes_no_bytes_from_another() -> None:
+    gone, faulty, sound = Plain(), Plain(), Plain()
+    faulty.fake.is_faulty = True
+    for flow in (gone, faulty, sound):
+        flow.write(b"a")
+    gone.fake.abort()
+    await asyncio.sleep(0)
+    assert gone.fake.written == b""
+    assert faulty.fake.is_aborted
+    assert sound.fake.written == b"a"
 
 
 async def test_a_writer_waits_until_the_peer_has_read() -> None:

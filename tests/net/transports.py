@@ -16,8 +16,11 @@ class FakeTransport(asyncio.Transport):
         self.has_eof = False
         self.is_closed = False
         self.is_aborted = False
+        self.is_faulty = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.is_faulty:
+            raise RuntimeError("the transport is faulty")
         self.written += bytes(data)
 
     def get_write_buffer_size(self) -> int:

@@ -31,6 +31,7 @@ async def test_bytes_pass_both_ways(ends: tuple[End, End], tunnel: Tunnel) -> No
     tunnel.open(b"early up", b"early down")
     tunnel.carry(client, b"!")
     tunnel.carry(application, b"?")
+    await asyncio.sleep(0)
     assert application.fake.written == b"early up!"
     assert client.fake.written == b"early down?"
     assert tunnel.bytes_to_client == 11
@@ -55,6 +56,7 @@ async def test_one_side_may_end_before_the_other(ends: tuple[End, End], tunnel: 
     assert not client.fake.has_eof
     assert not tunnel.done.done()
     tunnel.carry(application, b"still")
+    await asyncio.sleep(0)
     assert client.fake.written == b"still"
     tunnel.half_close(application)
     assert tunnel.done.done()
