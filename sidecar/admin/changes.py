@@ -8,12 +8,13 @@ Attached by ``app.lifecycle``.
 import logging
 from collections import deque
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 MAX_CHANGES: Final = 40
 
 #: Those whose records are about the sidecar and not about a request.
-ROOMS: Final = ("sidecar.keys", "sidecar.app", "sidecar.dependencies", "sidecar.rotation")
+ROOMS: Final = ("sidecar.keys", "sidecar.app", "sidecar.dependencies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,19 @@ class Changes(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
+        self._guard = Lock()  # keys are loaded, and spoken of, in a thread
         self._kept: deque[Change] = deque(maxlen=MAX_CHANGES)
 
     @property
     def latest(self) -> tuple[Change, ...]:
         """The newest first."""
-        return tuple(reversed(self._kept))
+        with self._guard:
+            return tuple(reversed(self._kept))
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = record.levelname.lower()
-        self._kept.append(Change(record.created, level, record.getMessage()))
+        change = Change(record.created, record.levelname.lower(), record.getMessage())
+        with self._guard:
+            self._kept.append(change)
 
     def listen(self) -> None:
         """From now on keep what the rooms say."""

@@ -1,17 +1,17 @@
 """The console: a page, its style and script, and the events that keep it current.
 
-The page is the same for one sidecar and for a fleet; what it shows is the ``state`` that it is
-given (``admin.state``). Nothing on it changes anything, nothing comes from elsewhere, and its
-Content-Security-Policy allows nothing else. However many pages are open, the state is made once a
-second at most, and not at all while none is.
+What the page shows is the ``state`` that it is given (``admin.state``). Nothing on it changes
+anything, nothing comes from elsewhere, and its Content-Security-Policy allows nothing else. However
+many pages are open, the state is made once a second at most, and not at all while none is.
 
-Joined to the admin port by ``admin.routes``, and to the fleet's own port by ``cli.fleet``.
+Joined to the admin port by ``admin.routes``.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ CONTENT_SECURITY_POLICY: Final = (
 #: More open pages are told to come back later: each costs a connection.
 MAX_PAGES: Final = 32
 
+#: A page that does not take what it is sent for so long is not there any more.
+PATIENCE_S: Final = 5.0
+
 _INTERVAL_S: Final = 1.0
 # After so long without news a line of nothing shows both ends that the other is there.
 _KEEP_ALIVE_S: Final = 10.0
@@ -35,19 +38,26 @@ _FILES: Final = {
     "/console.js": ("console.js", "text/javascript"),
 }
 
-State = Callable[[], Awaitable[Mapping[str, Any]]]
+State = Callable[[], Mapping[str, Any]]
 
 
 class Console:
-    """``state`` is asked for what the page shows; it may raise nothing."""
+    """``state`` is asked for what the page shows; it may raise nothing.
 
-    def __init__(self, state: State) -> None:
+    Its member ``now`` alone does not make it another one.
+    """
+
+    def __init__(
+        self, state: State, *, max_pages: int = MAX_PAGES, patience_s: float = PATIENCE_S
+    ) -> None:
         self._state = state
+        self._max_pages = max_pages
+        self._patience_s = patience_s
         self._pages = 0
         self._ending = asyncio.Event()
-        self._lock = asyncio.Lock()
         self._made_at = float("-inf")
-        self._made: tuple[bytes, bytes] = (b"", b"")
+        self._document = b""
+        self._content: Mapping[str, Any] = {}
 
     def join(self, app: web.Application) -> None:
         """Add the routes, and let every open page go when the application ends."""
@@ -61,11 +71,11 @@ class Console:
         self._ending.set()
 
     async def _answer(self, _: web.Request) -> web.Response:
-        document, _without_time = await self._current()
-        return web.Response(body=document, content_type="application/json", charset="utf-8")
+        self._refresh()
+        return web.Response(body=self._document, content_type="application/json", charset="utf-8")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        if self._pages >= MAX_PAGES:
+        if self._pages >= self._max_pages:
             raise web.HTTPServiceUnavailable(
                 reason="Too many pages are open.", headers={"Retry-After": "10"}
             )
@@ -76,37 +86,46 @@ class Console:
         try:
             await response.prepare(request)
             await self._tell(response)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass  # the page was closed
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             self._pages -= 1
         return response
 
     async def _tell(self, response: web.StreamResponse) -> None:
-        told, told_at = b"", 0.0
+        """Raises TimeoutError when the page takes nothing."""
+        told: Mapping[str, Any] = {}
+        told_at = 0.0
         while not self._ending.is_set():
-            document, without_time = await self._current()
-            if without_time != told:
-                await response.write(b"event: state\ndata: %b\n\n" % document)
-                told, told_at = without_time, time.monotonic()
+            self._refresh()
+            line = b""
+            if self._content is not told:
+                told = self._content
+                line = b"event: state\ndata: %b\n\n" % self._document
             elif time.monotonic() - told_at > _KEEP_ALIVE_S:
-                await response.write(b": still here\n\n")
+                line = b": still here\n\n"
+            if line:
                 told_at = time.monotonic()
-            try:
+                async with asyncio.timeout(self._patience_s):
+                    await response.write(line)
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_INTERVAL_S):
                     await self._ending.wait()
-            except TimeoutError:
-                continue
 
-    async def _current(self) -> tuple[bytes, bytes]:
-        """The state as JSON in one line, and the same without its time, to be compared."""
-        async with self._lock:
-            if time.monotonic() - self._made_at >= _INTERVAL_S * 0.9:
-                state = await self._state()
-                rest = {name: value for name, value in state.items() if name != "now"}
-                self._made = json.dumps(state).encode(), json.dumps(rest).encode()
-                self._made_at = time.monotonic()
-            return self._made
+    def _refresh(self) -> None:
+        """Have the state of now, or of a second ago; ``_content`` is another object only where it
+        says something else."""
+        if time.monotonic() - self._made_at < _INTERVAL_S * 0.9:
+            return
+        state = self._state()
+        content = {name: value for name, value in state.items() if name != "now"}
+        if content != self._content:
+            self._content = content
+        self._document = json.dumps(state).encode()
+        self._made_at = time.monotonic()
 
 
 def _file(name: str, media_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -1,7 +1,7 @@
 """What the console shows of one sidecar, as one JSON document.
 
-It puts together what the other reports say and judges nothing itself; the fleet's console sends the
-same form. Called by ``admin.console`` once a second while a page is open.
+It puts together what the other reports say and judges nothing itself. Called through
+``admin.console``, once a second while a page is open.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def build_state(
     past: Past,
     now: float,
 ) -> dict[str, Any]:
-    """The document. ``steps`` is null: a rotation's steps are the fleet's."""
+    """The document."""
     return {
         "now": format_moment(now),
         "title": str(version["service"]),
@@ -42,18 +42,16 @@ def build_state(
         f"sidecar {version['sidecar']}",
         "note": f"Seen by this replica since {keys['observing_since']}.",
         "waits_for": dict(waits_for),
-        "stale": None,
-        "steps": None,
         "keys": keys["keys"],
-        "services": [_service(version, dependencies)],
-        "refusals": build_refusals(past.rejections),
-        "history": build_history(past.history),
-        "changes": build_changes(past.changes),
+        "service": _service(version, dependencies),
+        "refusals": _refusals(past.rejections),
+        "history": _history(past.history),
+        "changes": _changes(past.changes),
         "links": _LINKS,
     }
 
 
-def build_refusals(rejections: Mapping[tuple[str, str, bool], int]) -> list[dict[str, Any]]:
+def _refusals(rejections: Mapping[tuple[str, str, bool], int]) -> list[dict[str, Any]]:
     """Refused tokens, the most frequent reason first; what never happened is left out."""
     refused = [
         {"reason": reason, "generation": generation, "enforced": enforced, "count": count}
@@ -63,7 +61,7 @@ def build_refusals(rejections: Mapping[tuple[str, str, bool], int]) -> list[dict
     return sorted(refused, key=lambda each: (-int(str(each["count"])), str(each["reason"])))
 
 
-def build_history(points: Sequence[Point]) -> list[dict[str, float]]:
+def _history(points: Sequence[Point]) -> list[dict[str, float]]:
     """Accepted tokens a second, the oldest first."""
     return [
         {"at": round(point.at, 1), "new": round(point.new, 2), "old": round(point.old, 2)}
@@ -71,7 +69,7 @@ def build_history(points: Sequence[Point]) -> list[dict[str, float]]:
     ]
 
 
-def build_changes(changes: Sequence[Change]) -> list[dict[str, str]]:
+def _changes(changes: Sequence[Change]) -> list[dict[str, str]]:
     """What changed, the newest first."""
     return [
         {"at": format_moment(change.at), "level": change.level, "what": change.what}
@@ -84,5 +82,4 @@ def _service(version: Mapping[str, Any], dependencies: Mapping[str, Any]) -> dic
         {name: each[name] for name in ("name", "requires", "version", "satisfied", "why")}
         for each in dependencies["dependencies"]
     ]
-    running = {"version": version["version"], "replicas": 1}
-    return {"name": version["service"], "replicas": None, "versions": [running], "needs": needs}
+    return {"name": version["service"], "version": version["version"], "needs": needs}

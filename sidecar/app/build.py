@@ -9,18 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from sidecar import __version__
 from sidecar.admin.changes import Changes
 from sidecar.admin.console import Console
-from sidecar.admin.dependencies import build_dependencies_report
 from sidecar.admin.readiness import Readiness
-from sidecar.admin.report import build_keys_report
 from sidecar.admin.routes import AdminView, build_admin
-from sidecar.admin.state import Past, build_state
+from sidecar.app.reports import Reports, accepted_by_key
 from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
 from sidecar.config.settings import Settings
@@ -33,7 +30,7 @@ from sidecar.keys.unknown import UnknownKeys
 from sidecar.metrics.callers import Callers
 from sidecar.metrics.clock import Clock
 from sidecar.metrics.dependencies import Dependencies
-from sidecar.metrics.history import Accepted, History
+from sidecar.metrics.history import History
 from sidecar.metrics.limits import Limits
 from sidecar.metrics.registry import build_registry
 from sidecar.metrics.rules import RuleTally
@@ -142,32 +139,17 @@ def build_app(
         Dependencies(versions.watches),
         callers,
     ]
-    history, changes = History(lambda: _accepted(ledger, store)), Changes()
-
-    def keys_report() -> dict[str, Any]:
-        return build_keys_report(store.current, ledger, policy, time.time(), store.observed)
-
-    def dependencies_report() -> dict[str, Any]:
-        return build_dependencies_report(versions.watches, time.time())
-
-    async def state() -> dict[str, Any]:
-        return build_state(
-            version=versions.document(),
-            waits_for=readiness.reasons(),
-            keys=keys_report(),
-            dependencies=dependencies_report(),
-            past=Past(ledger.rejections, history.points, changes.latest),
-            now=time.time(),
-        )
-
+    history = History(lambda: accepted_by_key(store, ledger))
+    changes = Changes()
+    reports = Reports(store, ledger, policy, versions, readiness, history, changes)
     view = AdminView(
         readiness=readiness,
         registry=build_registry(collectors),
         version=versions.document,
-        keys_report=keys_report,
-        dependencies_report=dependencies_report,
+        keys_report=reports.keys,
+        dependencies_report=reports.dependencies,
         config_report=lambda: report(settings, loaded.origins),
-        console=Console(state),
+        console=Console(reports.state),
         drain=drain,
     )
     server = Server(pipeline, settings.limits, settings.timeouts, traffic, tasks)
@@ -183,15 +165,6 @@ def build_app(
         changes,
         build_admin(view),
     )
-
-
-def _accepted(ledger: Ledger, store: KeyStore) -> Accepted:
-    """How many tokens of each key of the keyring were accepted so far."""
-    ring = store.current
-    return {
-        key_id: (ring.generation(key_id), ledger.usage(key_id).accepted_total)
-        for key_id in ring.by_id
-    }
 
 
 def _request_filter(removal: TokenRemoval, identity: Identity) -> Filter:

@@ -118,8 +118,12 @@ def read_stamp(directory: Path) -> ServiceVersion:
     Raises GitSilent outside a repository, before the first commit, without a tag, and for a shallow
     clone, unless a tag stands on its very commit: git would count the commits of a cut-off history.
     """
-    commit = _ask_git(directory, "rev-parse", "--verify", "HEAD^{commit}")
-    if _ask_git(directory, "rev-parse", "--is-shallow-repository") == "true":
+    is_shallow = _ask_git(directory, "rev-parse", "--is-shallow-repository") == "true"
+    try:
+        commit = _ask_git(directory, "rev-parse", "--verify", "HEAD^{commit}")
+    except GitSilent:
+        raise GitSilent("there is no commit yet; git commit makes the first") from None
+    if is_shallow:
         try:
             return ServiceVersion(
                 _ask_git(directory, "describe", "--tags", "--exact-match", "--dirty"), commit

@@ -1,8 +1,8 @@
 """Says in the log what changed in the keyring and what is wrong with its sources.
 
 Each trouble is said once when it comes, and once when it is gone; private keys that lie where they
-must not are errors, and so is a source that has lost every key. Names of files and ids of keys
-only, never content.
+must not are errors, and so is the loss of every key. Names of files and ids of keys only, never
+content.
 
 Called by ``store``.
 """
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 
 from sidecar.keys.source import Trouble
+from sidecar.rotation.moment import format_moment
 from sidecar.tokens.keyring import Keyring
 
 log = logging.getLogger("sidecar.keys")
@@ -49,6 +50,11 @@ def log_change(before: Keyring, now: Keyring) -> None:
     words = [f"{word} {', '.join(ids)}" for word, ids in changes.items() if ids]
     if now.revoked_tokens != before.revoked_tokens:
         words.append(f"{len(now.revoked_tokens)} tokens are revoked by jti")
+    if now.signing_since != before.signing_since:
+        stated = ", ".join(
+            f"{key_id} from {format_moment(at)} on" for key_id, at in now.signing_since.items()
+        )
+        words.append(f"all signers are said to use {stated}" if stated else "no switch is stated")
     data = {
         **{word.replace(" ", "_"): ids for word, ids in changes.items()},
         "revoked_tokens": len(now.revoked_tokens),

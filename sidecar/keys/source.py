@@ -1,10 +1,8 @@
 """One source of keys: a directory of key files, or a single one, read again whenever it changes.
 
 What can be used is used. A file that breaks keeps its last good keys; a file that disappears takes
-its keys with it at once, unless it was the last: an emptied Secret is an accident, and a rotation
-leaves a key. A directory that cannot be read keeps all of them. Whoever wants nothing accepted any
-more revokes the keys (``ID.revoked``). It merges nothing with other sources and logs nothing: the
-store does, from the :class:`SourceReading`.
+its keys with it at once; a directory that cannot be read keeps all of them. It merges nothing with
+other sources and logs nothing: the store does, from the :class:`SourceReading`.
 
 Called by ``store``.
 """
@@ -13,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from sidecar.errors import KeyFileError
 from sidecar.keys.files import Listing, examine, list_files, read_file
@@ -27,8 +25,6 @@ KEY_SUFFIXES = frozenset((".pem", ".pub", ".jwk", ".jwks", ".json"))
 REVOKED_SUFFIX = ".revoked"
 #: Never loaded; looked at only to warn of private keys.
 PRIVATE_SUFFIX = ".key"
-
-_KEPT: Final = "its last good keys stay in use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +161,9 @@ class PathSource:
                 continue
             except KeyFileError as error:
                 problems.append(Trouble(str(path), error.detail))
-        if not any(file.keys for file in files.values()):
-            what = "holds no key any more" if self._was_directory else "does not exist"
-            if self._reading.keys:
-                problems.append(Trouble(self.name, f"{what}; {_KEPT}", is_grave=True))
-                files = {name: file for name, file in self._files.items() if file.keys} | files
-            elif not self._was_directory and not files:
-                problems.append(Trouble(self.name, what))
         self._files = files
+        if not self._was_directory and not files:
+            problems.append(Trouble(self.name, "does not exist"))
         problems += [
             Trouble(str(self._directory() / name), problem.text, problem.is_private)
             for name, file in files.items()
@@ -211,7 +202,10 @@ def _broken(
 ) -> _KeyFile:
     keys = before.keys if before is not None else ()
     if keys:
-        problems = tuple(replace(problem, text=f"{problem.text}; {_KEPT}") for problem in problems)
+        problems = tuple(
+            replace(problem, text=f"{problem.text}; its last good keys stay in use")
+            for problem in problems
+        )
     return _KeyFile(fingerprint, keys, problems)
 
 

@@ -1,13 +1,16 @@
 """Holds the current keyring, and makes a new one when its sources have changed.
 
-The keyring is swapped whole; whoever took a reference keeps a consistent one. What changed and what
-is wrong is logged once, by names of files and ids of keys. It starts no task: ``refresh`` does.
+The keyring is swapped whole; whoever took a reference keeps a consistent one. It is never emptied
+by what disappears: an emptied Secret is an accident, and a rotation leaves a key; whoever wants
+nothing accepted any more revokes the keys. What changed and what is wrong is logged once, by names
+of files and ids of keys. It starts no task: ``refresh`` does.
 
 Made by ``app.build``; read by the proxy for every request, and by the metrics and admin pages.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from operator import is_
 from threading import Lock
 from typing import Final
@@ -61,6 +64,8 @@ class KeyStore:
         self._files: dict[KeySource, SourceReading] = {}
         self._files_read_at = 0.0
         self._readings: tuple[SourceReading, ...] = ()
+        self._used: tuple[SourceReading, ...] = ()
+        self._last_with_keys: tuple[SourceReading, ...] = ()
         self._troubles: list[Trouble] = []
         self._succeeded_at: dict[KeySource, float] = {}
 
@@ -69,7 +74,7 @@ class KeyStore:
         """The state of each source at the last load."""
         return [
             status_of(source, reading, self._succeeded_at.get(source))
-            for source, reading in zip(self._sources, self._readings, strict=False)
+            for source, reading in zip(self._sources, self._used, strict=False)
         ]
 
     @property
@@ -95,11 +100,12 @@ class KeyStore:
         """As ``load``, without a look at files: never waits for anything."""
         with self._lock:
             readings = tuple(map(self._reading_of, self._sources))
-            self._note_successes(readings)
-            if self._was_read and all(map(is_, readings, self._readings)):
-                return False
-            self._was_read = True
-            return self._take(readings)
+            has_news = not self._was_read or not all(map(is_, readings, self._readings))
+            if has_news:
+                self._was_read = True
+                self._readings, self._used = readings, self._with_last_keys(readings)
+            self._note_successes(self._used)
+            return has_news and self._take(self._used)
 
     def explain_waiting(self) -> str:
         """Why tokens cannot be judged yet, in one sentence; nothing where they can.
@@ -122,7 +128,7 @@ class KeyStore:
             return "No source of keys is configured."
         reasons = [
             error_of(source, reading) or f"{source.name} holds no file named {_WANTED}"
-            for source, reading in zip(self._sources, self._readings, strict=False)
+            for source, reading in zip(self._sources, self._used, strict=False)
             if not isinstance(source, TokenList)
         ]
         return f"There is no usable key: {'; '.join(reasons) or 'nothing was read yet'}."
@@ -132,11 +138,25 @@ class KeyStore:
             return source.load()
         return self._files.get(source, _UNREAD)
 
+    def _with_last_keys(self, readings: tuple[SourceReading, ...]) -> tuple[SourceReading, ...]:
+        """The readings; where no source has a key left, with the keys that there were last."""
+        if any(reading.keys for reading in readings):
+            self._last_with_keys = readings
+            return readings
+        return tuple(
+            replace(now, keys=before.keys, problems=(*now.problems, _emptied(source)))
+            if before.keys
+            else now
+            for source, now, before in zip(
+                self._sources, readings, self._last_with_keys or readings, strict=True
+            )
+        )
+
     def _take(self, readings: tuple[SourceReading, ...]) -> bool:
         merged = merge(readings, self._order)
         troubles = troubles_of(zip(self._sources, readings, strict=True), merged)
         log_troubles(self._troubles, troubles)
-        self._readings, self._troubles = readings, troubles
+        self._troubles = troubles
         if not any(map(is_pending, self._sources)):
             self.reloads[result_of(readings, merged)] += 1
         has_changed = _content(self.current) != _content(merged.keyring)
@@ -157,6 +177,11 @@ class KeyStore:
                 self._succeeded_at[source] = self._files_read_at
         if is_all_well:
             self.last_success_at = min(self._succeeded_at.values(), default=self._files_read_at)
+
+
+def _emptied(source: KeySource) -> Trouble:
+    text = "holds no key any more; its last good keys stay in use"
+    return Trouble(source.name, text, is_grave=True)
 
 
 def _content(keyring: Keyring) -> object:

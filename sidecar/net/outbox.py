@@ -1,9 +1,9 @@
 """What the connections have to send, sent together once the event loop has heard everybody out.
 
 A write wakes whoever waits for it, and to wake somebody who fell asleep again since the last write
-costs more than the write. Written one after the other, the bytes of a turn find their reader awake:
-at full load that saves a sixth of the time of a request. On a loop with nothing else to do the
-bytes are on their way a few microseconds later than they could have been.
+costs more than the write. Written one after the other, the bytes of a turn find their reader awake.
+On a loop with nothing else to do the bytes are on their way a little later than they could have
+been.
 
 Used by ``net.flow``.
 """

@@ -57,7 +57,7 @@ class World:
             drain=self.drain,
         )
 
-    async def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return {"now": "2026-11-23T10:00:00Z", "keys": self.keys}
 
 

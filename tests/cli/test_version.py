@@ -147,7 +147,7 @@ def test_a_repository_without_a_commit_has_no_version(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     git(tmp_path, "init", "--quiet")
-    could_not_find_out(tmp_path, capsys)
+    assert "there is no commit yet" in could_not_find_out(tmp_path, capsys)
 
 
 def test_a_repository_without_a_tag_has_no_version(

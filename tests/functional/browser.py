@@ -39,9 +39,7 @@ def open_page(
 ) -> Iterator[Page]:
     """A page at ``url``. Whatever it logs as an error, its policy's complaints included, fails;
     ``loses_its_server``: but for what the network says."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=False
-    )
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     page = context.new_page()
     page.set_default_timeout(30_000)
     errors: list[str] = []

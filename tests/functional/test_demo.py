@@ -27,6 +27,8 @@ class Demo:
         self.directory = directory
         self._mark = f"{MARK}={uuid.uuid4().hex}"
         name, value = self._mark.split("=")
+        # Whoever runs the tests under nohup has the signal ignored, and the demo would honour that.
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sidecar", "demo", *flags],
             env=os.environ | {name: value, "TMPDIR": str(directory)},
@@ -34,6 +36,7 @@ class Demo:
             stderr=subprocess.PIPE,
             text=True,
         )
+        signal.signal(signal.SIGHUP, before)
 
     def read_until(self, wanted: str) -> str:
         """What it prints, up to and with the first line that holds ``wanted``."""

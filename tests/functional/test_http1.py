@@ -511,11 +511,15 @@ def test_what_was_asked_before_a_client_stopped_sending_is_not_half_done(
 
 
 def test_a_client_that_connects_and_leaves_costs_nothing(sidecar: SidecarProcess) -> None:
-    for _ in range(50):
-        sidecar.connect().socket.close()
-    wait_until(
-        lambda: sidecar.metrics().value("sidecar_connections_open") == 0, "they are forgotten"
-    )
+    def open_connections() -> float:
+        return sidecar.metrics().value("sidecar_connections_open")
+
+    clients = [sidecar.connect() for _ in range(50)]
+    wait_until(lambda: open_connections() == 50, "they are counted")
+    for client in clients:
+        client.socket.close()
+    wait_until(lambda: open_connections() == 0, "they are forgotten")
+    assert is_healthy(sidecar)
 
 
 def test_tokens_are_checked_anew_for_each_request_on_a_connection(

@@ -43,6 +43,7 @@ async def test_a_change_in_the_directory_comes_into_use(tmp_path: Path) -> None:
         await until(lambda: store.current.newest == "b")
         (tmp_path / "b.pub").unlink()
         await until(lambda: store.current.newest == "a")
+    assert list(store.current.by_id) == ["a"]
 
 
 class Faulty:
@@ -110,6 +111,7 @@ async def test_a_remote_source_that_does_not_answer_holds_up_nothing(tmp_path: P
         await until(lambda: store.current.newest == "a")
         (tmp_path / "b.pub").write_bytes(pem())
         await until(lambda: store.current.newest == "b")
+    assert list(store.current.by_id) == ["a", "b"]
 
 
 def paths(*paths: Path) -> list[KeySourceSettings]:

@@ -348,7 +348,9 @@ def test_a_single_file_that_is_removed_keeps_its_key(tmp_path: Path) -> None:
     path.unlink()
     settle(store)
     assert ids(store) == ["a"]
-    assert store.observed[0].last_error == f"{path} does not exist; its last good keys stay in use"
+    assert store.observed[0].last_error == (
+        f"{path} does not exist; {path} holds no key any more; its last good keys stay in use"
+    )
     path.write_bytes(pem("ES256"))
     settle(store)
     assert store.current.by_id["a"].algorithm == "ES256"
@@ -441,6 +443,23 @@ def test_a_statement_beside_the_keys_is_read_and_the_configuration_wins(tmp_path
     assert dict(configured.current.signing_since) == {"a": 5.0}
 
 
+def test_a_statement_that_comes_and_goes_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (tmp_path / "a.pub").write_bytes(pem())
+    store = build_store(tmp_path)
+    settle(store)
+    (tmp_path / "a.since").write_text("2026-11-23T10:00:00Z\n")
+    settle(store)
+    (tmp_path / "a.since").unlink()
+    settle(store)
+    assert caplog.messages[-2:] == [
+        "The keyring changed: all signers are said to use a from 2026-11-23T10:00:00Z on.",
+        "The keyring changed: no switch is stated.",
+    ]
+
+
 def test_a_statement_beside_a_single_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.pub").write_bytes(pem())
     (tmp_path / "a.since").write_text("2026-11-23T10:00:00Z\n")
@@ -489,13 +508,43 @@ def test_an_emptied_directory_keeps_its_last_keys_and_is_an_error_in_the_log(
     assert ids(store) == ["b"]
     errors = [record.getMessage() for record in records if record.levelno == logging.ERROR]
     assert errors == [f"{tmp_path} holds no key any more; its last good keys stay in use."]
-    assert str(store.observed[0].last_error).startswith(f"{tmp_path} holds no key any more")
+    assert f"{tmp_path} holds no key any more" in str(store.observed[0].last_error)
     (tmp_path / "d.pub").write_bytes(pem())
     settle(store)
     assert ids(store) == ["d"]
 
 
-def test_a_key_that_an_emptied_directory_left_can_still_be_revoked(tmp_path: Path) -> None:
+def test_an_emptied_source_beside_one_that_has_keys_takes_its_own_with_it(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for directory, kind in ((old, "RS256"), (new, "ES256")):
+        directory.mkdir()
+        (directory / f"{directory.name}.pub").write_bytes(pem(kind))
+    store = build_store(old, new)
+    settle(store)
+    (old / "old.pub").unlink()
+    settle(store)
+    assert ids(store) == ["new"]
+    (new / "new.pub").unlink()
+    settle(store)
+    assert ids(store) == ["new"]
+
+
+def test_an_emptied_directory_is_not_taken_for_one_that_is_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.pub").write_bytes(pem())
+    store = build_store(tmp_path)
+    settle(store)
+    before = store.last_success_at
+    (tmp_path / "a.pub").unlink()
+    settle(store)
+    assert store.last_success_at == before
+    (tmp_path / "a.pub").write_bytes(pem())
+    settle(store)
+    assert store.last_success_at != before
+
+
+def test_a_key_that_an_emptied_directory_left_can_still_be_revoked(
+    tmp_path: Path, records: list[logging.LogRecord]
+) -> None:
     (tmp_path / "a.pub").write_bytes(pem())
     store = build_store(tmp_path)
     settle(store)
@@ -503,3 +552,5 @@ def test_a_key_that_an_emptied_directory_left_can_still_be_revoked(tmp_path: Pat
     (tmp_path / "a.revoked").touch()
     settle(store)
     assert ids(store) == []
+    (last,) = [record for record in records if "no key is left" in record.getMessage()]
+    assert last.levelno == logging.ERROR

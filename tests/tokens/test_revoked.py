@@ -119,7 +119,7 @@ def test_a_jti_is_text_or_a_whole_number(jti: object, listed: str, is_revoked: b
     if is_revoked:
         refusal(token, ring)
     else:
-        verifier().verify(token, ring, NOW)
+        assert verifier().verify(token, ring, NOW).key_id == OLD.id
 
 
 def test_only_a_token_whose_signature_holds_is_told_that_it_is_revoked() -> None:

@@ -58,7 +58,6 @@ function card(key) {
     ["Latest expiry", key.latest_expiry_at ? ago(key.latest_expiry_at) : "none seen"],
     ["Basis", bases[key.basis] || key.basis],
   ];
-  if (key.holders != null) rows.push(["Held by", key.holders]);
   return make("article", { class: `card ${key.generation}`, "data-key": key.id },
     make("header", {}, make("h3", {}, key.id), make("span", { class: `badge ${key.generation}` }, `${key.generation} key`)),
     make("p", {}, make("strong", {}, words[key.state] || key.state)),
@@ -67,22 +66,8 @@ function card(key) {
     make("p", { class: "why" }, key.why));
 }
 
-const marks = { "done": ["✓", "good"], "not yet": ["○", "old"], "unknown": ["?", "open"] };
-
-function drawSteps(steps) {
-  byId("steps-panel").hidden = !steps || !steps.length;
-  if (!steps) return;
-  show(byId("steps"), ...steps.map((step) => {
-    const [mark, kind] = marks[step.progress];
-    return make("li", { "data-progress": step.progress },
-      make("div", { class: kind }, make("span", { class: "mark", "aria-hidden": "true" }, `${mark} `), step.progress),
-      make("strong", {}, `${step.number}. ${step.title}`));
-  }));
-  const next = steps.find((step) => step.progress !== "done");
-  show(byId("step-detail"), next
-    ? make("p", {}, make("strong", {}, `Step ${next.number}: `), next.why)
-    : make("p", {}, "The rotation is complete."),
-    ...(next ? (next.missing || []).slice(0, 8).map((item) => make("p", { class: "quiet" }, `${item.where}: ${item.what}`)) : []));
+function drawKeys(keys) {
+  show(byId("keys"), ...(keys.length ? keys.map(card) : [make("p", {}, "There is no key.")]));
 }
 
 function drawTokens(history) {
@@ -109,49 +94,35 @@ function drawTokens(history) {
 
 const holds = (satisfied) => satisfied === true ? ["✓ satisfied", "good"] : satisfied === false ? ["✗ not satisfied", "bad"] : ["? not known", "open"];
 
-function drawServices(services) {
-  const rows = services.flatMap((service) => {
-    const needs = service.needs.length ? service.needs : [null];
-    return needs.map((need, index) => {
-      const [text, kind] = need ? holds(need.satisfied) : ["", ""];
-      return make("tr", {},
-        make("td", {}, index ? "" : service.name),
-        make("td", {}, index ? "" : service.versions.map((each) => service.replicas == null ? each.version : `${each.version} × ${each.replicas}`).join(", ")),
-        make("td", {}, need ? `${need.name} ${need.requires}` : "nothing"),
-        make("td", {}, need ? need.version || "not known" : ""),
-        make("td", { class: kind }, text, need && need.why ? make("div", { class: "quiet" }, need.why) : null));
-    });
+function drawService(service) {
+  const head = ["Service", "Needs", "Found", "Holds"].map((name) => make("th", { scope: "col" }, name));
+  const rows = service.needs.map((need) => {
+    const [text, kind] = holds(need.satisfied);
+    return make("tr", {},
+      make("td", {}, need.name), make("td", {}, need.requires), make("td", {}, need.version),
+      make("td", { class: kind }, text, make("div", { class: "quiet" }, need.why)));
   });
-  show(byId("services"), make("table", {},
-    make("thead", {}, make("tr", {}, ...["Service", "Runs", "Needs", "Found", "Holds"].map((name) => make("th", { scope: "col" }, name)))),
-    make("tbody", {}, ...rows)));
-  drawGraph(services);
+  show(byId("services"), rows.length
+    ? make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))
+    : make("p", { class: "note" }, "It names no service that it needs."));
+  drawGraph(service);
 }
 
-function drawGraph(services) {
-  const names = [...new Set(services.flatMap((service) => [service.name, ...service.needs.map((need) => need.name)]))];
-  const edges = services.flatMap((service) => service.needs.map((need) => ({ from: service.name, to: need.name, kind: holds(need.satisfied)[1] })));
-  if (!edges.length || names.length > 40) return show(byId("graph"));
-  const depth = new Map(names.map((name) => [name, 0]));
-  for (let round = 0; round < names.length; round++)
-    for (const edge of edges) depth.set(edge.to, Math.min(names.length, Math.max(depth.get(edge.to), depth.get(edge.from) + 1)));
-  const levels = [...new Set(names.map((name) => depth.get(name)))].sort((a, b) => a - b);
-  const columns = levels.map((level) => names.filter((name) => depth.get(name) === level));
-  const wide = 190, tall = 36, gap = 90, step = 54;
-  const place = new Map(columns.flatMap((column, i) => column.map((name, j) => [name, { x: 8 + i * (wide + gap), y: 8 + j * step }])));
-  const width = columns.length * (wide + gap) - gap + 16, height = Math.max(...columns.map((column) => column.length)) * step + 8;
-  const version = new Map(services.map((service) => [service.name, service.versions.map((each) => each.version).join(", ")]));
-  const short = (text) => text.length > 26 ? `${text.slice(0, 25)}…` : text;
-  show(byId("graph"), make("svg", { viewBox: `0 0 ${width} ${height}`, style: null, width, role: "img", "aria-label": "Who needs whom; the table below says the same in words." },
-    ...edges.map((edge) => {
-      const a = place.get(edge.from), b = place.get(edge.to);
-      const x1 = a.x + wide, y1 = a.y + tall / 2, x2 = b.x, y2 = b.y + tall / 2;
-      return make("path", { class: `edge ${edge.kind}`, d: `M${x1},${y1} C${x1 + gap / 2},${y1} ${x2 - gap / 2},${y2} ${x2},${y2}` });
-    }),
-    ...names.map((name) => {
-      const { x, y } = place.get(name);
-      return make("g", { class: "node" }, make("title", {}, name), make("rect", { x, y, width: wide, height: tall, rx: 5 }),
-        make("text", { x: x + 8, y: y + 15 }, short(name)), make("text", { x: x + 8, y: y + 30 }, short(version.get(name) || "")));
+function drawGraph(service) {
+  const wide = 210, tall = 36, gap = 110, step = 48, needs = service.needs;
+  if (!needs.length || needs.length > 20) return show(byId("graph"));
+  const short = (text) => text.length > 28 ? `${text.slice(0, 27)}…` : text;
+  const node = (name, version, x, y) => make("g", { class: "node" }, make("title", {}, `${name} ${version}`),
+    make("rect", { x, y, width: wide, height: tall, rx: 5 }),
+    make("text", { x: x + 8, y: y + 15 }, short(name)), make("text", { x: x + 8, y: y + 30 }, short(version)));
+  const width = 2 * wide + gap + 8, height = needs.length * step, middle = height / 2;
+  const x1 = 4 + wide, x2 = x1 + gap;
+  show(byId("graph"), make("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": "Who is needed; the table below says the same in words." },
+    node(service.name, service.version, 4, middle - tall / 2),
+    ...needs.flatMap((need, index) => {
+      const y = index * step + step / 2;
+      const edge = { class: `edge ${holds(need.satisfied)[1]}`, d: `M${x1},${middle} C${x1 + gap / 2},${middle} ${x2 - gap / 2},${y} ${x2},${y}` };
+      return [make("path", edge), node(need.name, need.version, x2, y - tall / 2)];
     })));
 }
 
@@ -164,9 +135,9 @@ function drawRefusals(refusals) {
 }
 
 function drawChanges(changes) {
-  show(byId("changes"), ...(changes.length ? changes : []).map((each) => make("li", {},
+  if (!changes.length) return show(byId("changes"), make("li", { class: "quiet" }, "None since the start."));
+  show(byId("changes"), ...changes.map((each) => make("li", {},
     make("time", { datetime: each.at, title: each.at }, each.at.slice(11, 19)), " ", each.level === "info" ? null : make("strong", { class: "bad" }, `${each.level}: `), each.what)));
-  if (!changes.length) show(byId("changes"), make("li", { class: "quiet" }, "None since the start."));
 }
 
 function draw(state) {
@@ -177,41 +148,39 @@ function draw(state) {
   byId("status").className = `badge ${reasons.length ? "bad" : "good"}`;
   show(byId("status"), reasons.length ? `✗ not ready: ${reasons.map(([name]) => name).join(", ")}` : "✓ ready");
   show(byId("keys-note"), state.note);
-  show(byId("keys"), ...(state.keys.length ? state.keys.map(card) : [make("p", {}, "There is no key.")]));
-  drawSteps(state.steps);
+  drawKeys(state.keys);
   drawTokens(state.history);
-  drawServices(state.services);
+  drawService(state.service);
   drawRefusals(state.refusals);
   drawChanges(state.changes);
   show(byId("links"), ...state.links.map((path) => make("a", { href: path }, `/${path}`)));
 }
 
-let last = null, heardAt = 0, lostSince = null;
+let last = null, lostSince = null;
 
 function settle() {
-  const isLost = lostSince != null || (last && last.stale);
-  document.body.classList.toggle("is-stale", Boolean(isLost));
+  const isLost = lostSince != null;
+  document.body.classList.toggle("is-stale", isLost);
   byId("stale").hidden = !isLost;
-  if (isLost) show(byId("stale"), lostSince != null
-    ? `The sidecar has not answered since ${lostSince}. What you see is the last known state.` : last.stale);
+  if (isLost) show(byId("stale"), `The sidecar has not answered since ${lostSince}. What you see is the last known state.`);
 }
 
 function listen() {
   const events = new EventSource("events");
   events.addEventListener("state", (event) => {
     last = JSON.parse(event.data);
-    heardAt = Date.now();
-    skew_ms = heardAt - Date.parse(last.now);
+    skew_ms = Date.now() - Date.parse(last.now);
     lostSince = null;
     draw(last);
     settle();
   });
   events.addEventListener("error", () => {
-    lostSince = lostSince || new Date(heardAt || Date.now()).toLocaleTimeString("en-GB");
+    lostSince = lostSince || new Date().toLocaleTimeString("en-GB");
     settle();
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
   });
 }
 
-setInterval(() => { if (last && lostSince == null) show(byId("keys"), ...(last.keys.length ? last.keys.map(card) : [make("p", {}, "There is no key.")])); }, 1000);
+// Countdowns and ages go on between two events.
+setInterval(() => { if (last && lostSince == null) drawKeys(last.keys); }, 1000);
 listen();
