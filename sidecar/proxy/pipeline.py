@@ -45,7 +45,6 @@ from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.permit import Authorizer, Permit
 from sidecar.upstream.client import Upstream
 from sidecar.upstream.connection import UpstreamConnection
-from sidecar.wire.head import ResponseHead
 from sidecar.wire.headers import Filter
 from sidecar.wire.identity import Identity
 
@@ -138,23 +137,25 @@ class Pipeline:
 
     async def _forward(self, x: Exchange, permit: Permit, now: float) -> None:
         x.permit = permit
-        x.connection.is_awaiting_upstream = True
         status = self.authorizer.status(permit)
         who = self.identity.lines(permit.token.claims if permit.token is not None else None, status)
         token = self.credentials.line(permit, now)
         request = request_bytes(x, self.fields, self.credentials, who + token)
+        must_be_fresh = not is_repeatable(x)
+        x.connection.is_awaiting_upstream = True
         try:
+            upstream = self.upstream.take_idle(must_be_fresh=must_be_fresh)
+            if upstream is None:
+                upstream = await self.upstream.acquire(must_be_fresh=must_be_fresh)
             try:
-                await self._exchange(x, request, await self._connection(x))
-            except _StaleConnection:
+                await self._exchange(x, request, upstream)
+            except UpstreamBrokeOff:
+                # It had closed the connection before the request reached it.
+                if not (upstream.was_stale and is_repeatable(x)):
+                    raise
                 await self._exchange(x, request, await self.upstream.acquire_new())
         finally:
             x.connection.is_awaiting_upstream = False
-
-    async def _connection(self, x: Exchange) -> UpstreamConnection:
-        must_be_fresh = not is_repeatable(x)
-        idle = self.upstream.take_idle(must_be_fresh=must_be_fresh)
-        return idle or await self.upstream.acquire(must_be_fresh=must_be_fresh)
 
     async def _exchange(self, x: Exchange, request: bytes, upstream: UpstreamConnection) -> None:
         sender: asyncio.Task[None] | None = None
@@ -167,30 +168,17 @@ class Pipeline:
                 )
             elif x.body_length:
                 send_whole_body(x, upstream, self.fields)
-            head = await self._final_head(x, upstream)
+            while (head := await upstream.next_head()).status < 200 and head.status != 101:
+                write_interim(x, head)
             x.upstream_s = time.monotonic() - sent
             if head.status == 101:
                 await self.tunnels.run(x, upstream, switch_protocols(x, head))
             else:
                 if self.version_field is not None:
-                    self.version_field.write(head)
+                    head = self.version_field.added(head)
                 await relay_answer(x, upstream, head)
         finally:
             if sender is not None and not sender.done():
                 sender.cancel()
                 upstream.is_reusable = False
             self.upstream.give_back(upstream)
-
-    async def _final_head(self, x: Exchange, upstream: UpstreamConnection) -> ResponseHead:
-        try:
-            while (head := await upstream.next_head()).status < 200 and head.status != 101:
-                write_interim(x, head)
-        except UpstreamBrokeOff:
-            if upstream.was_used and not upstream.has_answered and is_repeatable(x):
-                raise _StaleConnection from None
-            raise
-        return head
-
-
-class _StaleConnection(Exception):
-    """The application had closed the connection before the request reached it: send it again."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sidecar.errors import SidecarError, UpstreamError, UpstreamMalformed
-from sidecar.net.stream import Stream
 from sidecar.proxy.answers import connection_line, date_line
 from sidecar.proxy.credentials import Credentials
 from sidecar.proxy.exchange import Exchange
@@ -162,32 +161,17 @@ def write_interim(x: Exchange, head: ResponseHead) -> None:
 async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: ResponseHead) -> None:
     """Write the application's answer to the client as it comes, each byte of the body as it is.
 
-    Raises what broke the answer off; the caller then cuts the connection.
+    Small pieces are joined: each write is a system call and a segment of its own. Raises what broke
+    the answer off; the caller then cuts the connection.
     """
-    body = upstream.body
-    if x.awaits_us and x.has_unread_body and not x.body.total_bytes:
-        # The client may now send the body or its next request, and nobody can tell which.
-        x.keep_alive = False
-    if x.has_unread_body and not x.is_discardable:
-        x.keep_alive = False  # the rest of the body is not worth reading (RFC 9112, section 9.6)
-    is_chunked = _needs_length(x, head) and x.head.minor == 1
-    if _needs_length(x, head) and not is_chunked:
-        x.keep_alive = False  # an HTTP/1.0 client learns the end from the connection's
+    client, body = x.connection, upstream.body
+    has_length = b"content-length" in head.last or _is_bodyless(x, head)
+    is_chunked = not has_length and x.head.minor == 1
     trailers = is_chunked and wants_trailers(x.head)
+    x.keep_alive = x.keep_alive and (has_length or is_chunked) and not _leaves_body_unread(x)
     start = _answer_head(x, head, is_chunked=is_chunked, trailers=trailers)
     data = body.take()
     x.status = head.status
-    await _write_body(x, body, start, data, is_chunked=is_chunked, trailers=trailers)
-
-
-async def _write_body(
-    x: Exchange, body: Stream, start: bytes, data: bytes, *, is_chunked: bool, trailers: bool
-) -> None:
-    """Write ``start`` and the body, of which ``data`` is here already.
-
-    Small pieces are joined: each write is a system call and a segment of its own.
-    """
-    client = x.connection
     while True:
         x.bytes_out += len(data)
         if is_chunked:
@@ -207,10 +191,18 @@ async def _write_body(
         data = await body.read()
 
 
-def _needs_length(x: Exchange, head: ResponseHead) -> bool:
-    """Whether the answer has a body whose end the client cannot tell from the fields."""
-    is_bodyless = x.head.method == "HEAD" or head.status in (204, 304)
-    return not is_bodyless and b"content-length" not in head.last
+def _is_bodyless(x: Exchange, head: ResponseHead) -> bool:
+    return x.head.method == "HEAD" or head.status in (204, 304)
+
+
+def _leaves_body_unread(x: Exchange) -> bool:
+    """Whether what is left of the request's body keeps the connection from being used again."""
+    if not x.has_unread_body:
+        return False
+    if x.awaits_us and not x.body.total_bytes:
+        # The client may now send the body or its next request, and nobody can tell which.
+        return True
+    return not x.is_discardable  # not worth reading (RFC 9112, section 9.6)
 
 
 def _answer_head(x: Exchange, head: ResponseHead, *, is_chunked: bool, trailers: bool) -> bytes:

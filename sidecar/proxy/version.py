@@ -14,23 +14,18 @@ _NAME: Final = b"X-Service-Version"
 
 
 class VersionField:
-    """Writes the field; ``replaces``: also where the application wrote one itself."""
+    """Adds the field; ``replaces``: also where the application wrote one itself."""
 
     def __init__(self, version: str, *, replaces: bool) -> None:
         self._replaces = replaces
         self._field = None if version == UNKNOWN else _field(version)
 
-    def write(self, head: ResponseHead) -> None:
-        """Add the field to an answer of the application."""
+    def added(self, head: ResponseHead) -> ResponseHead:
+        """An answer's head with the field."""
         field = self._field
-        if field is None:
-            return
-        if _KEY in head.last:
-            if not self._replaces:
-                return
-            head.forget(_KEY)
-        head.fields = [*head.fields, field]
-        head.last[_KEY] = field[2]
+        if field is None or (_KEY in head.last and not self._replaces):
+            return head
+        return head.having([*head.without(_KEY).fields, field])
 
 
 def _field(version: str) -> Field:

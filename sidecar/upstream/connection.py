@@ -45,8 +45,8 @@ class State(Enum):
 class UpstreamConnection(Flow):
     """One request at a time, then idle, until either side closes.
 
-    ``was_used`` says that an earlier request went over it, so that the application may have closed
-    it meanwhile; ``has_answered`` that at least a byte of the current answer came.
+    ``was_used`` says that an earlier request went over it; ``has_answered`` that at least a byte of
+    the current answer came.
     """
 
     def __init__(
@@ -66,13 +66,19 @@ class UpstreamConnection(Flow):
         self._scanned = 0
         self._heads: deque[ResponseHead] = deque()
         self._interim_count = 0
-        self._head_waiter: asyncio.Future[None] | None = None
+        self._head_waiter: asyncio.Future[ResponseHead] | None = None
         self._error: SidecarError | None = None
         self._decoder: Decoder | None = None
         self._keeps_alive = False
 
     def __repr__(self) -> str:
         return f"<UpstreamConnection {self.state.value}{' reused' if self.was_used else ''}>"
+
+    @property
+    def was_stale(self) -> bool:
+        """Whether an earlier request went over it and of this answer nothing came: if it broke off,
+        it was probably closed before the request was sent."""
+        return self.was_used and not self.has_answered
 
     # --- the pipeline's side ---
 
@@ -91,20 +97,16 @@ class UpstreamConnection(Flow):
         if self.state is State.HEAD:
             self.response_deadline = deadline
 
-    async def next_head(self) -> ResponseHead:
-        """The next response head: interim ones (1xx) first, then the final one.
-
-        Raises the :class:`SidecarError` that kept it from coming.
+    def next_head(self) -> asyncio.Future[ResponseHead]:
+        """The next response head, to be awaited by one task: interim ones (1xx) first, then the
+        final one. Who awaits it gets the :class:`SidecarError` that keeps it from coming.
         """
-        while not self._heads:
-            if self._error is not None:
-                raise self._error
-            self._head_waiter = self.loop.create_future()
-            try:
-                await self._head_waiter
-            finally:
-                self._head_waiter = None
-        return self._heads.popleft()
+        waiter = self._head_waiter = self.loop.create_future()
+        if self._heads:
+            waiter.set_result(self._heads.popleft())
+        elif self._error is not None:
+            waiter.set_exception(self._error)
+        return waiter
 
     def fail(self, error: SidecarError) -> None:
         """End the exchange with ``error``, and the connection with it."""
@@ -119,7 +121,8 @@ class UpstreamConnection(Flow):
         self.give_up_writing(error)
         if in_body:
             self.body.fail(error)
-        self._wake()
+        if self._head_waiter is not None and not self._head_waiter.done():
+            self._head_waiter.set_exception(error)
         if self.transport is not None:
             self.transport.abort()
 
@@ -202,7 +205,7 @@ class UpstreamConnection(Flow):
             rest = self._buffer[end + 4 :]
             self._buffer = b""
             if head.status < 200 or head.status == 204:
-                head.forget(b"content-length")  # means nothing there (RFC 9110, section 8.6)
+                head = head.without(b"content-length")  # it means nothing (RFC 9110, section 8.6)
             if head.status == 101:
                 self._buffer = rest
                 self.state = State.TUNNEL
@@ -214,8 +217,7 @@ class UpstreamConnection(Flow):
                     raise UpstreamMalformed("The application sends interim answers without end.")
             else:
                 self._begin_body(head, rest)
-            self._heads.append(head)
-            self._wake()
+            self._hand_over(head)
             if not self._buffer:
                 return
 
@@ -274,10 +276,12 @@ class UpstreamConnection(Flow):
         if not self.is_reusable:
             self.close()
 
-    def _wake(self) -> None:
+    def _hand_over(self, head: ResponseHead) -> None:
         waiter = self._head_waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is None or waiter.done():
+            self._heads.append(head)
+        else:
+            waiter.set_result(head)
 
     def check_deadline(self, now: float) -> None:
         """Give up an answer that is overdue; ``now`` is loop time in seconds."""

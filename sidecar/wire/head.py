@@ -67,8 +67,15 @@ class _BadLine(Exception):
     """A field line out of grammar."""
 
 
+# Answers that come in one second are often alike to the byte but for their bodies. Their heads are
+# looked up likewise; again short ones only, so many, and none that may hold a secret.
+_MAX_KNOWN_HEADS: Final = 256
+_MAX_KNOWN_HEAD_BYTES: Final = 512
+_known_heads: dict[bytes, "ResponseHead"] = {}
+
+
 class Head:
-    """The fields of a message in the order and spelling in which they came.
+    """The fields of a message in the order and spelling in which they came. Never changed.
 
     ``last`` maps a lower-case name to its last value.
     """
@@ -98,11 +105,6 @@ class Head:
         joined = b",".join(self.values(key)).lower()
         return [part for part in (raw.strip(b" \t") for raw in joined.split(b",")) if part]
 
-    def forget(self, key: bytes) -> None:
-        """Remove the field with this lower-case name."""
-        if self.last.pop(key, None) is not None:
-            self.fields = [field for field in self.fields if field[0] != key]
-
     def has_repeated(self, key: bytes) -> bool:
         """Whether the field with this lower-case name stands there more than once."""
         return self._has_repeats and len(self.values(key)) > 1
@@ -123,17 +125,31 @@ class RequestHead(Head):
 
 
 class ResponseHead(Head):
-    """A status line and its fields; ``reason`` is the phrase, which may be empty."""
+    """A status line and its fields; ``reason`` is the phrase, which may be empty.
 
-    __slots__ = ("reason", "status")
+    ``travelling`` is where ``wire.headers`` keeps what it has made of this head.
+    """
+
+    __slots__ = ("reason", "status", "travelling")
 
     def __init__(self, status: int, reason: bytes, minor: int, fields: list[Field]) -> None:
         super().__init__(minor, fields)
         self.status = status
         self.reason = reason
+        self.travelling: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status} HTTP/1.{self.minor}, {len(self.fields)} fields>"
+
+    def without(self, key: bytes) -> "ResponseHead":
+        """The same head but for the field with this lower-case name."""
+        if key not in self.last:
+            return self
+        return self.having([field for field in self.fields if field[0] != key])
+
+    def having(self, fields: list[Field]) -> "ResponseHead":
+        """The same head with these fields."""
+        return ResponseHead(self.status, self.reason, self.minor, fields)
 
 
 def parse_request_head(data: bytes, max_fields: int) -> RequestHead:
@@ -161,6 +177,10 @@ def parse_request_head(data: bytes, max_fields: int) -> RequestHead:
 
 def parse_response_head(data: bytes) -> ResponseHead:
     """A whole response head, its empty line included, or :class:`UpstreamMalformed`."""
+    return _known_heads.get(data) or _parse_response_head(data)
+
+
+def _parse_response_head(data: bytes) -> ResponseHead:
     first, *lines = data.split(b"\r\n")
     line = _STATUS_LINE.fullmatch(first)
     if line is None:
@@ -170,7 +190,12 @@ def parse_response_head(data: bytes) -> ResponseHead:
         fields = _parse_fields(lines)
     except _BadLine:
         raise UpstreamMalformed("The application sent a field line out of grammar.") from None
-    return ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, fields)
+    head = ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, fields)
+    if len(data) <= _MAX_KNOWN_HEAD_BYTES and _NEVER_KNOWN.isdisjoint(head.last):
+        if len(_known_heads) >= _MAX_KNOWN_HEADS:
+            _known_heads.clear()
+        _known_heads[data] = head
+    return head
 
 
 def parse_trailer_section(data: bytes) -> list[Field]:

@@ -151,10 +151,14 @@ def response_lines(head: ResponseHead, *, trailers: bool) -> bytes:
 
     ``trailers``: the client will get trailers, so their announcement travels too.
     """
+    if head.travelling is not None and not trailers:
+        return head.travelling
     fields = _response_filter.travelling(head)
     lines = b"HTTP/1.1 %d %b\r\n%b" % (head.status, head.reason, field_lines(fields))
     if head.status == 426 and b"upgrade" in head.last:  # RFC 9110, section 15.5.22
         lines += b"Connection: upgrade\r\nUpgrade: %b\r\n" % b", ".join(head.values(b"upgrade"))
     if trailers and b"trailer" in head.last:
         lines += b"Trailer: %b\r\n" % b", ".join(head.values(b"trailer"))
+    if not trailers:
+        head.travelling = lines
     return lines

@@ -11,8 +11,7 @@ OWN = b"HTTP/1.1 200 OK\r\nX-Service-Version: own\r\nContent-Length: 0\r\n\r\n"
 
 
 def written(field: VersionField, raw: bytes) -> list[bytes]:
-    head: ResponseHead = parse_response_head(raw)
-    field.write(head)
+    head: ResponseHead = field.added(parse_response_head(raw))
     lines = response_lines(head, trailers=False).split(b"\r\n")
     return [line for line in lines if line.lower().startswith(b"x-service-version")]
 
