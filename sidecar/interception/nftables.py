@@ -1,0 +1,71 @@
+"""The rules of a plan in the language of nft(8): one table of our own, nothing outside of it. Pure.
+
+The same plan gives the same text. The table is replaced whole, in one transaction: there is no
+moment with half of the rules, and none without. Called by ``apply``.
+"""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv6Network
+from typing import Final
+
+from sidecar.interception.plan import Network, Plan
+from sidecar.setting import PortRange
+
+TABLE: Final = "sidecar"
+#: Where ``show`` writes the wanted rules down, without force, to compare them.
+WANTED_TABLE: Final = "sidecar_wanted"
+
+
+def build_script(plan: Plan) -> str:
+    """What replaces our table, whether it is there or not."""
+    return f"add table inet {TABLE}\ndelete table inet {TABLE}\n{build_table(plan)}"
+
+
+def build_table(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> str:
+    """The table alone; a dormant one has no effect."""
+    chains = [_chain("inbound", "prerouting", _inbound(plan))]
+    if plan.outbound_to is not None:
+        chains.append(_chain("outbound", "output", _outbound(plan, plan.outbound_to)))
+    flags = "\tflags dormant\n" if is_dormant else ""
+    return f"table inet {name} {{\n{flags}" + "\n".join(chains) + "}\n"
+
+
+def _chain(name: str, hook: str, rules: Iterator[str]) -> str:
+    lines = "".join(f"\t\t{rule}\n" for rule in rules)
+    return (
+        f"\tchain {name} {{\n\t\ttype nat hook {hook} priority -100; policy accept;\n{lines}\t}}\n"
+    )
+
+
+def _inbound(plan: Plan) -> Iterator[str]:
+    yield 'iifname "lo" return'
+    yield "fib daddr type != local return"  # what is only routed through here is not ours
+    yield from _of_networks(plan.except_sources, "saddr")
+    yield from _of_ports(plan.spared)
+    selected = f"tcp dport {_set(plan.ports)}" if plan.ports else "meta l4proto tcp"
+    yield f"{selected} redirect to :{plan.to}"
+
+
+def _outbound(plan: Plan, to: int) -> Iterator[str]:
+    yield f"meta skuid {plan.uid} return"
+    yield 'oifname "lo" return'
+    yield "ip daddr 127.0.0.0/8 return"
+    yield "ip6 daddr ::1 return"
+    yield from _of_networks(plan.outbound_except_networks, "daddr")
+    yield from _of_ports(plan.outbound_except_ports)
+    yield f"meta l4proto tcp redirect to :{to}"
+
+
+def _of_ports(ranges: Sequence[PortRange]) -> Iterator[str]:
+    if ranges:
+        yield f"tcp dport {_set(ranges)} return"
+
+
+def _of_networks(networks: Sequence[Network], side: str) -> Iterator[str]:
+    for network in networks:
+        family = "ip6" if isinstance(network, IPv6Network) else "ip"
+        yield f"{family} {side} {network} return"
+
+
+def _set(ranges: Sequence[PortRange]) -> str:
+    return f"{{ {', '.join(map(str, ranges))} }}"

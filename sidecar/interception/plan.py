@@ -1,0 +1,110 @@
+"""What is to be redirected to the sidecar, as a value. Pure.
+
+Inbound: connections from elsewhere to the application's ports reach the sidecar's inbound port.
+Outbound, only where it is asked for: the application's own connections reach the sidecar's outbound
+port. The sidecar's own traffic, known by its user, and whatever stays on loopback are left alone;
+UDP and everything else that is not TCP as well.
+
+Called by ``cli.intercept``; ``nftables`` and ``iptables`` make rules of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
+from typing import Final
+
+from sidecar.errors import ConfigError
+from sidecar.setting import PortRange
+
+Network = IPv4Network | IPv6Network
+
+_MAX_ID: Final = 2**32 - 2  # uid_t; the last one means "no user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """``ports`` empty: every port. ``own_ports``: those that the sidecar listens on, which stay
+    reachable as they are. ``outbound_to`` None: the application's calls are left alone."""
+
+    ports: tuple[PortRange, ...]
+    to: int
+    uid: int
+    own_ports: tuple[int, ...]
+    except_ports: tuple[PortRange, ...] = ()
+    except_sources: tuple[Network, ...] = ()
+    outbound_to: int | None = None
+    outbound_except_ports: tuple[PortRange, ...] = ()
+    outbound_except_networks: tuple[Network, ...] = ()
+
+    @property
+    def spared(self) -> tuple[PortRange, ...]:
+        """The inbound ports that are not redirected, in order, none twice."""
+        own = (PortRange(port, port) for port in self.own_ports)
+        return joined((*self.except_ports, *own))
+
+
+def check_plan(plan: Plan, *, app_uid: int | None = None) -> Plan:
+    """The plan, if it can be meant; raises :class:`ConfigError` with everything that is wrong.
+
+    ``app_uid``: the user that the application runs as, where it is known.
+    """
+    problems = list(_problems(plan, app_uid))
+    if problems:
+        raise ConfigError(problems)
+    return plan
+
+
+def parse_network(text: str) -> Network:
+    """A network such as ``10.0.0.0/8`` or ``fd00::/8``, or one address.
+
+    Raises ValueError, with a phrase that says what is wrong.
+    """
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError("is not a network such as 10.0.0.0/8 or fd00::/8") from None
+
+
+def joined(ranges: Sequence[PortRange]) -> tuple[PortRange, ...]:
+    """The same ports in as few ranges as can be, in order."""
+    result: list[PortRange] = []
+    for each in sorted(ranges, key=lambda one: (one.first, one.last)):
+        if result and each.first <= result[-1].last + 1:
+            result[-1] = PortRange(result[-1].first, max(result[-1].last, each.last))
+        else:
+            result.append(each)
+    return tuple(result)
+
+
+def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
+    named = {
+        "ports": plan.ports,
+        "except-ports": plan.except_ports,
+        "outbound-except-ports": plan.outbound_except_ports,
+    }
+    for option, ranges in named.items():
+        yield from (f"--{option}: {one} and {two} overlap" for one, two in _overlaps(ranges))
+    for port in plan.own_ports:
+        if any(port in each for each in plan.ports):
+            yield (f"--ports: {port} is a port of the sidecar itself; name the application's ports")
+    for one in plan.ports:
+        for two in plan.except_ports:
+            if two.first <= one.first and one.last <= two.last:
+                yield f"--except-ports: {two} leaves nothing of --ports {one}"
+    if plan.outbound_to == plan.to:
+        yield "--outbound-to: must be another port than --to"
+    if not 0 <= plan.uid <= _MAX_ID:
+        yield f"--uid: {plan.uid} is no user id"
+    if app_uid is not None and app_uid == plan.uid:
+        yield (
+            f"--uid: {plan.uid} is the application's user too, so its traffic would be taken for "
+            "the sidecar's; run the two as different users"
+        )
+
+
+def _overlaps(ranges: Sequence[PortRange]) -> Iterator[tuple[PortRange, PortRange]]:
+    ordered = sorted(ranges, key=lambda one: (one.first, one.last))
+    for one, two in pairwise(ordered):
+        if one.overlaps(two):
+            yield one, two
