@@ -58,6 +58,25 @@ BOUNDS: Sequence[Bound] = (
     Bound("memory loaded", "memory.loaded_mib", 110, False, unit="MiB"),
     Bound("ready after its exec", "startup.ready_s", 0.8, False, unit="s"),
     Bound(
+        "requests/s intercepted, of direct", "intercepted.requests_per_s", 0.95, True, "direct", "x"
+    ),
+    Bound(
+        "opaque download, of HAProxy's in TCP mode",
+        "opaque_download.mib_per_s",
+        0.5,
+        True,
+        "haproxy",
+        "x",
+    ),
+    Bound(
+        "opaque upload, of HAProxy's in TCP mode",
+        "opaque_upload.mib_per_s",
+        0.5,
+        True,
+        "haproxy",
+        "x",
+    ),
+    Bound(
         "requests/s with 500 rules, of without",
         "scale.requests_per_s",
         0.9,

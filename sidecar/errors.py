@@ -135,6 +135,34 @@ class AmbiguousPath(RequestError):
     hint = "Send the path in its plain form: no dot segments, doubled or encoded slashes."
 
 
+class NotIntercepted(RequestError):
+    """The connection was made to the proxy's own port, where each is expected to come redirected
+    from the application's (RFC 9110, section 15.5.20)."""
+
+    reason = "not_intercepted"
+    status = 421
+    title = "The connection was not intercepted"
+    hint = "Connect to the application's own port; this one takes redirected connections only."
+
+
+class PortNotServed(RequestError):
+    """The connection was redirected from a port that is not one of the application's."""
+
+    reason = "port_not_served"
+    status = 421
+    title = "The port is not served"
+    hint = "The port that was connected to is not listed in upstream.ports, or is the sidecar's."
+
+
+class BadProxyHeader(RequestError):
+    """The connection does not begin with a PROXY header, as those of its network must, or with one
+    that is out of grammar."""
+
+    reason = "bad_proxy_header"
+    title = "The PROXY header is missing or malformed"
+    hint = "Connections from this network must begin with a PROXY protocol header."
+
+
 class ClientGone(SidecarError):
     """The client closed the connection before its answer was complete. Nobody sees a reply."""
 
@@ -206,6 +234,79 @@ class UpstreamBusy(UpstreamError):
     reason = "upstream_busy"
     status = 503
     title = "The application is at its limit"
+
+
+# --- what the application hands out ----------------------------------------------------------
+
+
+class SignerBehind(SidecarError):
+    """The answer would have handed out an older key's token after an enforced switch."""
+
+    reason = "signer_behind"
+    status = 503
+    title = "The service still signs with an old key"
+    hint = "The service signs tokens with a key that the stated switch has ended; try again later."
+
+
+class AnswerUnreadable(SidecarError):
+    """An answer in which a token should have been found, and was not. It is passed on all the same;
+    ``reason`` is counted."""
+
+    reason = "no_token"
+    title = "No token was found in the answer"
+
+
+class AnswerWithoutToken(AnswerUnreadable):
+    """A successful answer, and none of the configured places holds anything."""
+
+
+class AnswerNotJson(AnswerUnreadable):
+    """A successful answer whose body is not one JSON object (RFC 8259), read strictly."""
+
+    reason = "no_json"
+    title = "The answer is not a JSON object"
+
+
+class AnswerTooLarge(AnswerUnreadable):
+    """The body, as it came or decoded, is larger than any that is read."""
+
+    reason = "too_large"
+    title = "The answer is too large to be read"
+
+
+class AnswerTooSlow(AnswerUnreadable):
+    """The body was not complete within ``upstream.response_timeout``."""
+
+    reason = "too_slow"
+    title = "The answer took too long to be read"
+
+
+class AnswerEncoded(AnswerUnreadable):
+    """A content coding that is not read here, or that the body does not keep to."""
+
+    reason = "encoding"
+    title = "The answer's content coding cannot be read"
+
+
+class IssuedNotJwt(AnswerUnreadable):
+    """Something stands in a configured place that is no signed JWT (RFC 7519)."""
+
+    reason = "no_jwt"
+    title = "What stands in the token's place is no JWT"
+
+
+#: Every reason of ``sidecar_issued_unreadable_total``.
+UNREADABLE_REASONS: tuple[str, ...] = tuple(
+    error.reason
+    for error in (
+        AnswerWithoutToken,
+        AnswerNotJson,
+        AnswerTooLarge,
+        AnswerTooSlow,
+        AnswerEncoded,
+        IssuedNotJwt,
+    )
+)
 
 
 # --- tokens ----------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ Nothing here reads a file, an environment or a name service.
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Literal
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from typing import Final, Literal
 
 #: How a setting's text is written. ``config.forms`` holds the grammar of each.
 FormName = Literal[
@@ -26,14 +26,18 @@ FormName = Literal[
     "file_path",
     "flag",
     "issuer_url",
+    "json_path",
     "method",
+    "network",
     "parameter_name",
     "path_pattern",
+    "port_range",
     "requirement",
     "scheme",
     "size",
     "text",
     "time",
+    "upstream",
     "upstream_url",
     "url_path",
     "version",
@@ -51,8 +55,8 @@ class Setting:
     write, where it is not the attribute's without its unit; one with a dot belongs to the section
     before the dot. ``at_least`` is how many items a list needs. For several of a settings class,
     ``one_of`` names members of which each item has exactly one, ``shorthand`` the member that a
-    bare text stands for, and ``url_shorthand`` that for one with ``://`` in it. The value of a
-    ``secret`` setting is never shown.
+    bare text stands for, and ``url_shorthand`` that for one with ``://`` in it; a section may have
+    a ``shorthand`` too. The value of a ``secret`` setting is never shown.
     """
 
     doc: str
@@ -84,6 +88,30 @@ class Address:
         return bool(self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """TCP ports from ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def overlaps(self, other: "PortRange") -> bool:
+        """Whether a port lies in both."""
+        return self.first <= other.last and other.first <= self.last
+
+
+#: In place of the application's address: each connection's own, from before it was redirected.
+ORIGINAL_DST: Final = "original-dst"
+#: In place of a network: the peers of a unix socket.
+UNIX_PEERS: Final = "unix"
+
+_PORT_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]/]*)):(?P<port>[0-9]{1,5})")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MAX_UNIX_PATH_BYTES = 107  # sun_path of Linux is 108 bytes with its final NUL (unix(7))
@@ -133,6 +161,41 @@ def parse_upstream_url(text: str) -> Address:
     if address.port == 0:
         raise ValueError("has port 0, to which nobody can connect")
     return address
+
+
+def parse_port_range(text: str) -> PortRange:
+    """Take ``8000`` or ``9000-9010`` apart.
+
+    Raises ValueError, with a phrase that says what is wrong, for anything else.
+    """
+    match = _PORT_RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError("is not a port or a range of ports")
+    first = int(match[1])
+    last = int(match[2] or first)
+    if not 0 < first <= 65535 or not 0 < last <= 65535:
+        raise ValueError("has a port that is not between 1 and 65535")
+    if last < first:
+        raise ValueError("ends before it begins")
+    return PortRange(first, last)
+
+
+def parse_network(text: str) -> str:
+    """A network such as ``10.0.0.0/8``, one address, or ``unix``, as it was written.
+
+    Raises ValueError, with a phrase that says what is wrong, for anything else.
+    """
+    if text == UNIX_PEERS:
+        return text
+    try:
+        ip_network(text)
+    except ValueError:
+        try:
+            whole = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError("is not a network") from None
+        raise ValueError(f"has bits set beyond its prefix: the network is {whole}") from None
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.bench import Bench
+from benchmarks.measures.interception import measure_interception
 from benchmarks.measures.latency import measure_latency
 from benchmarks.measures.memory import measure_memory
 from benchmarks.measures.scale import measure_scale
@@ -19,4 +20,5 @@ MEASURES: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
     "memory": measure_memory,
     "startup": measure_startup,
     "scale": measure_scale,
+    "interception": measure_interception,
 }

@@ -31,6 +31,7 @@ def _dependency(watch: Watch, now: float) -> dict[str, Any]:
         "state": str(status.finding.state),
         "satisfied": status.finding.is_satisfied,
         "why": status.finding.why,
+        "service": status.service or None,
         "version": status.version.version,
         "commit": status.version.commit,
         "age_s": _age_s(status.answered_at, now),

@@ -6,7 +6,7 @@ Called by ``app.lifecycle`` once, inside the event loop.
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from sidecar.admin.changes import Changes
 from sidecar.admin.console import Console
 from sidecar.admin.readiness import Readiness
 from sidecar.admin.routes import AdminView, build_admin
+from sidecar.app.application import Application
+from sidecar.app.calls import build_outbound
 from sidecar.app.reports import Reports, accepted_by_key
 from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
@@ -39,7 +41,9 @@ from sidecar.metrics.sources import KeySources
 from sidecar.metrics.tokens import Tokens
 from sidecar.metrics.traffic import Traffic
 from sidecar.net.fetch import fetch
+from sidecar.net.original_dst import is_of_this_host
 from sidecar.proxy.credentials import Credentials
+from sidecar.proxy.outbound import Outbound
 from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.record import Recorder
 from sidecar.proxy.server import Server
@@ -51,6 +55,7 @@ from sidecar.tokens.reissue import Reissuer
 from sidecar.tokens.removal import TokenRemoval
 from sidecar.tokens.settings import AuthSettings
 from sidecar.upstream.client import Upstream
+from sidecar.upstream.ports import ApplicationPorts, Surroundings
 from sidecar.versions.stamp import stamp_from_environment
 from sidecar.wire.headers import REWRITTEN, Filter
 from sidecar.wire.identity import Identity, fold
@@ -64,7 +69,8 @@ class App:
     store: KeyStore
     readiness: Readiness
     server: Server
-    upstream: Upstream
+    outbound: Outbound
+    upstream: Upstream | ApplicationPorts
     tunnels: Tunnels
     versions: Versions
     history: History
@@ -93,8 +99,10 @@ def build_app(
     reissuer: Reissuer | None,
     tasks: asyncio.TaskGroup,
     drain: Callable[[], None],
+    own_ports: Set[int] = frozenset(),
 ) -> App:
-    """Everything, joined; ``drain`` is called when the admin port is asked to drain."""
+    """Everything, joined; ``drain`` is called when the admin port is asked to drain, ``own_ports``
+    are those that the sidecar listens on."""
     settings = loaded.settings
     auth = settings.auth
     loop = asyncio.get_running_loop()
@@ -104,12 +112,14 @@ def build_app(
     rules = _rule_tally(auth)
     ledger = Ledger(observing_since=time.time(), leeway_s=auth.leeway_s)
     traffic = Traffic()
-    upstream = Upstream(settings.upstream, loop)
+    surroundings = Surroundings(own_ports, is_of_this_host)
+    application = Application(settings, loop, surroundings)
+    upstream = application.upstream
     tunnels = Tunnels(
         settings.tunnel, loop, leeway_s=auth.leeway_s, enforces=auth.mode == "enforce"
     )
     readiness = Readiness(starting="The sidecar is starting.")
-    versions = Versions(settings, stamp_from_environment(os.environ), readiness, upstream)
+    versions = Versions(settings, stamp_from_environment(os.environ), readiness, application.asked)
     callers = Callers(settings.version.callers)
     pipeline = Pipeline(
         service=settings.service,
@@ -128,6 +138,7 @@ def build_app(
         tasks=tasks,
     )
     versions.follow(pipeline)
+    outbound = build_outbound(settings, versions, surroundings, tasks)
     collectors = [
         Tokens(ledger, store, policy, auth.mode == "enforce", time.time),
         KeySources(lambda: store.observed),
@@ -137,6 +148,8 @@ def build_app(
         Clock(time.time),
         ServiceInfo(settings.service, versions.statement, __version__),
         Dependencies(versions.watches),
+        application.opaque_traffic,
+        outbound.traffic,
         callers,
     ]
     history = History(lambda: accepted_by_key(store, ledger))
@@ -152,12 +165,15 @@ def build_app(
         console=Console(reports.state),
         drain=drain,
     )
-    server = Server(pipeline, settings.limits, settings.timeouts, traffic, tasks)
+    server = Server(
+        pipeline, settings.limits, settings.timeouts, traffic, tasks, application.door()
+    )
     return App(
         settings,
         store,
         readiness,
         server,
+        outbound,
         upstream,
         tunnels,
         versions,

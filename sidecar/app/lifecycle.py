@@ -37,11 +37,26 @@ class Ports:
     """The listening sockets, opened before anything else."""
 
     inbound: list[socket.socket] = field(default_factory=list)
+    outbound: list[socket.socket] = field(default_factory=list)
     admin: socket.socket | None = None
+
+    @property
+    def all(self) -> list[socket.socket]:
+        """Every one of them."""
+        return [*self.inbound, *self.outbound, *([self.admin] if self.admin else [])]
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The TCP ports that they listen on."""
+        return frozenset(
+            listener.getsockname()[1]
+            for listener in self.all
+            if listener.family in (socket.AF_INET, socket.AF_INET6)
+        )
 
     def close(self) -> None:
         """Close those that nobody has taken over."""
-        for listener in [*self.inbound, *([self.admin] if self.admin else [])]:
+        for listener in self.all:
             listener.close()
 
 
@@ -99,6 +114,11 @@ def open_ports(settings: Settings) -> Ports:
             ports.inbound.append(open_listener(address))
         except ConfigError as error:
             problems += [f"listen: {problem}" for problem in error.problems]
+    for address in settings.outbound.listen:
+        try:
+            ports.outbound.append(open_listener(address))
+        except ConfigError as error:
+            problems += [f"outbound.listen: {problem}" for problem in error.problems]
     try:
         ports.admin = open_listener(settings.admin)
     except ConfigError as error:
@@ -145,7 +165,7 @@ async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, port
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.stop)
     async with asyncio.TaskGroup() as tasks:
-        app = build_app(loaded, store, reissuer, tasks, ending.drain)
+        app = build_app(loaded, store, reissuer, tasks, ending.drain, ports.numbers)
         background = [
             tasks.create_task(keep_fresh(store)),
             tasks.create_task(_wait_for_keys(app)),
@@ -157,6 +177,7 @@ async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, port
         assert ports.admin is not None
         await web.SockSite(runner, ports.admin, backlog=BACKLOG).start()
         await app.server.listen(ports.inbound)
+        await app.outbound.listen(ports.outbound)
         _hold_for_keys(app)
         app.changes.listen()
         app.readiness.release("starting")
@@ -164,6 +185,7 @@ async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, port
         _set_apart_what_stays()
         await _wait_and_drain(app, ending)
         app.changes.ignore()
+        app.outbound.close()
         app.upstream.close()
         for task in background:
             task.cancel()
@@ -240,6 +262,11 @@ def _announce(app: App, addresses: list[str]) -> None:
         log.warning(
             "The service's version is not known: VERSION_NAME is unset or 'BAD VERSION'. "
             "Pass it as a build argument."
+        )
+    if settings.opaque_ports:
+        log.warning(
+            "The bytes of connections to opaque ports pass unread, and without a token.",
+            extra={"data": {"ports": [str(ports) for ports in settings.opaque_ports]}},
         )
     log.info(
         "The sidecar serves, and is not ready yet." if waits_for else "The sidecar is ready.",

@@ -32,8 +32,13 @@ class Versions:
     """The service's version as it is known at each moment, and the watches over others'."""
 
     def __init__(
-        self, settings: Settings, stamp: ServiceVersion, readiness: Readiness, upstream: Upstream
+        self,
+        settings: Settings,
+        stamp: ServiceVersion,
+        readiness: Readiness,
+        upstream: Upstream | None,
     ) -> None:
+        """``upstream``: the way of a question to the application, where it has to be asked."""
         self._service = settings.service
         self._settings = settings.version
         self._readiness = readiness
@@ -92,9 +97,9 @@ class Versions:
         finally:
             await self._fetcher.close()
 
-    def _build_application(self, upstream: Upstream) -> Application | None:
+    def _build_application(self, upstream: Upstream | None) -> Application | None:
         path = self._settings.verify
-        if path is None:
+        if path is None or upstream is None:
             return None
         question = partial(
             ask, upstream, path, deadline_s=_QUESTION_DEADLINE_S, max_bytes=_MAX_ANSWER_BYTES

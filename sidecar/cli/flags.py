@@ -24,6 +24,8 @@ _REPEATABLE = frozenset({"listen", "keyring", "audience"})
 _METAVARS: Mapping[str | None, str] = {
     "address": "ADDRESS",
     "duration": "DURATION",
+    "file_path": "PATH",
+    "upstream": "URL",
     "upstream_url": "URL",
     "url_path": "PATH,...",
 }

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "rules": "Explain which access rule a request falls under.",
     "version": "Show, stamp and compare versions.",
     "deps": "Check what this service needs of others.",
+    "intercept": "Let the kernel redirect connections to the sidecar.",
     "healthcheck": "Ask a sidecar on this machine whether it lives.",
 }
 

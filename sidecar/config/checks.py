@@ -10,14 +10,20 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
+from sidecar.config.addresses import (
+    find_addresses_used_twice,
+    find_outbound_seen_from_outside,
+    find_ports_without_sense,
+    find_trusted_by_everyone,
+    find_upstream_that_is_ourselves,
+)
 from sidecar.config.quote import path_below, quote
 from sidecar.config.settings import Settings
 from sidecar.errors import ConfigError, VersionError
 from sidecar.keys.settings import KeySourceSettings
-from sidecar.setting import Address, parse_address, parse_upstream_url, parse_web_url
+from sidecar.setting import parse_web_url
 from sidecar.tokens.rules import Rules
 from sidecar.tokens.settings import PlaceSettings, RuleSettings
 
@@ -50,63 +56,6 @@ def find_contradictions(settings: Settings, broken: Collection[str] = ()) -> lis
         if not any(path in broken for path in check.paths)
         for problem in check.problems(settings)
     ]
-
-
-# --- addresses ---------------------------------------------------------------------------------
-
-
-def _addresses_used_twice(settings: Settings) -> Iterator[str]:
-    places = [("listen", text) for text in settings.listen] + [("admin", settings.admin)]
-    for (path, text), (other_path, other_text) in combinations(places, 2):
-        if _is_same_place(parse_address(text), parse_address(other_text)):
-            where = "listen" if path == other_path else f"{path} and {other_path}"
-            both = text if text == other_text else f"{text} and {other_text}"
-            yield f"{other_path}: {both} of {where} cannot be opened twice; choose another port"
-
-
-def _upstream_that_is_ourselves(settings: Settings) -> Iterator[str]:
-    upstream = parse_upstream_url(settings.upstream.url)
-    places = [("listen", text) for text in settings.listen] + [("admin", settings.admin)]
-    for path, text in places:
-        if _reaches(upstream, parse_address(text)):
-            yield (
-                f"upstream.url: {settings.upstream.url} is this sidecar's own {path} address"
-                f" ({text}): every request would come back to it; name the application's"
-            )
-
-
-def _is_same_place(one: Address, other: Address) -> bool:
-    """Whether the second bind would fail; ``[::]`` takes the addresses of IPv4 as well."""
-    if one.is_unix or other.is_unix:
-        return one.path == other.path
-    if one.port != other.port or one.port == 0:
-        return False
-    if one.host.lower() == other.host.lower():
-        return True
-    if "::" in {one.host, other.host}:
-        return True
-    is_ipv4 = ":" not in one.host and ":" not in other.host
-    return is_ipv4 and (_is_wildcard(one) or _is_wildcard(other))
-
-
-def _reaches(upstream: Address, listener: Address) -> bool:
-    if upstream.is_unix or listener.is_unix:
-        return upstream.path == listener.path
-    if upstream.port != listener.port:
-        return False
-    if upstream.host.lower() == listener.host.lower():
-        return True
-    if not _is_own_host(upstream.host):
-        return False
-    return _is_wildcard(listener) or "localhost" in {upstream.host.lower(), listener.host.lower()}
-
-
-def _is_wildcard(address: Address) -> bool:
-    return address.host in {"0.0.0.0", "::"}
-
-
-def _is_own_host(host: str) -> bool:
-    return host.lower() in {"localhost", "::1", "0.0.0.0", "::"} or host.startswith("127.")
 
 
 # --- tokens ------------------------------------------------------------------------------------
@@ -285,8 +234,20 @@ def _word_of_nobody(settings: Settings) -> Iterator[str]:
 CHECKS: tuple[Check, ...] = (
     Check(("dependencies",), _dependencies_that_cannot_be),
     Check(("version.from", "version.verify"), _word_of_nobody),
-    Check(("listen", "admin"), _addresses_used_twice),
-    Check(("listen", "admin", "upstream.url"), _upstream_that_is_ourselves),
+    Check(("listen", "admin", "outbound.listen"), find_addresses_used_twice),
+    Check(
+        ("listen", "admin", "outbound.listen", "upstream.url", "upstream.fallback"),
+        find_upstream_that_is_ourselves,
+    ),
+    Check(
+        (
+            *("listen", "admin", "outbound.listen", "opaque_ports", "version.verify"),
+            *("upstream.url", "upstream.host", "upstream.ports", "upstream.fallback"),
+        ),
+        find_ports_without_sense,
+    ),
+    Check(("outbound.listen",), find_outbound_seen_from_outside),
+    Check(("proxy_protocol.from",), find_trusted_by_everyone),
     Check(("auth.mode", "auth.keyring"), _no_keys),
     Check(("auth.keyring",), _key_sources_that_mislead),
     Check(("auth.allow_unbounded", "auth.max_lifetime", "auth.require"), _unbounded_and_bounded),

@@ -109,6 +109,16 @@ def sections_of(settings_class: type) -> Mapping[str, str]:
     return found
 
 
+@cache
+def section_shorthands(settings_class: type) -> Mapping[str, str]:
+    """The sections of this class that a bare text may stand for, with the path that it says."""
+    return {
+        _name(member, setting): f"{_name(member, setting)}.{setting.shorthand}"
+        for member, hint, setting in _members(settings_class)
+        if is_dataclass(hint) and setting.shorthand
+    }
+
+
 def _fields_below(
     settings_class: type, prefix: str, attributes: tuple[str, ...]
 ) -> Iterator[Field]:
@@ -149,7 +159,7 @@ def _shape(hint: Any, setting: Setting) -> Shape:
 
 
 def _item(hint: Any, setting: Setting) -> One | Record:
-    if not is_dataclass(hint):
+    if setting.form is not None or not is_dataclass(hint):
         return One(_form(hint, setting))
     settings_class = _as_class(hint)
     return Record(

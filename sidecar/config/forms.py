@@ -28,10 +28,14 @@ from sidecar.config.quantities import (
 from sidecar.config.quote import quote
 from sidecar.errors import ConfigError, VersionError
 from sidecar.setting import (
+    ORIGINAL_DST,
     FormName,
+    PortRange,
     Setting,
     parse_address,
     parse_issuer_url,
+    parse_network,
+    parse_port_range,
     parse_upstream_url,
     parse_web_url,
 )
@@ -119,6 +123,29 @@ def _taken_apart_by(parse_parts: Callable[[str], object], wanted: str) -> Callab
     return parse
 
 
+def parse_upstream(value: object) -> str:
+    """The application's address, or the word for each connection's own."""
+    if value == ORIGINAL_DST:
+        return ORIGINAL_DST
+    wanted = f"http://HOST:PORT, unix:/PATH or {ORIGINAL_DST}"
+    return _taken_apart_by(parse_upstream_url, wanted)(value)
+
+
+def parse_ports(value: object) -> PortRange:
+    """``8000``, as a number or a text, or ``9000-9010``."""
+    if isinstance(value, str) or is_whole(value):
+        try:
+            return parse_port_range(str(value) if isinstance(value, str) else str(int(value)))
+        except ValueError as error:
+            raise ConfigError(f"{quote(value)} {error}; accepted is {_PORTS}") from None
+    raise ConfigError(f"{quote(value)} is not a port; accepted is {_PORTS}")
+
+
+def show_ports(ports: PortRange) -> int | str:
+    """As it is written."""
+    return ports.first if ports.first == ports.last else str(ports)
+
+
 # pchar of RFC 3986 section 3.3, without `*`, which stands for something here.
 _SEGMENT = r"(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-Fa-f]{2})+"
 _DOT_SEGMENT = r"(?:\.|%2[Ee]){1,2}(?:/|$)"
@@ -200,6 +227,7 @@ def _is_claim_value(value: object) -> bool:
 _ADDRESS = "HOST:PORT, [HOST]:PORT or unix:/PATH"
 _UPSTREAM = "http://HOST:PORT or unix:/PATH"
 _WEB = "https://HOST/PATH"
+_PORTS = "a port such as 8000 or a range such as 9000-9010"
 _CLAIM_VALUE = {"type": ["string", "number", "boolean"]}
 _CLAIM = {
     "anyOf": [
@@ -236,12 +264,34 @@ FORMS: Mapping[FormName, Form] = {
     "issuer_url": Form(
         _taken_apart_by(parse_issuer_url, _WEB), _pattern(r"[Hh][Tt][Tt][Pp][Ss]?://[^?#@]+")
     ),
+    "json_path": _matching(
+        r"[^.\u0000-\u001f\u007f-\u009f\ud800-\udfff]+"
+        r"(?:\.[^.\u0000-\u001f\u007f-\u009f\ud800-\udfff]+)*",
+        "the name of a JSON member, or names with dots between them such as data.token",
+    ),
     "method": _matching("[A-Z][A-Z0-9_-]*", "an HTTP method in capitals such as GET"),
+    "network": Form(
+        _taken_apart_by(parse_network, "a network such as 10.0.0.0/8, an address, or unix"),
+        _pattern(
+            r"unix|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2})?"
+            r"|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:/[0-9]{1,3})?"
+        ),
+    ),
     "parameter_name": _matching(
         "[A-Za-z0-9._~-]+", "the name of a query parameter (letters, digits and . _ ~ -)"
     ),
     "path_pattern": _matching(
         _PATH_PATTERN, f"a path such as /api/* (* as a whole segment, {_PATH_RULES})"
+    ),
+    "port_range": Form(
+        parse_ports,
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                _pattern(r"[0-9]{1,5}(?:-[0-9]{1,5})?"),
+            ]
+        },
+        show_ports,
     ),
     "requirement": Form(_judged_by(parse_requirement, ">=v2.3,<v3"), _pattern(_TEXT)),
     "scheme": _matching(
@@ -252,6 +302,10 @@ FORMS: Mapping[FormName, Form] = {
     ),
     "text": Form(parse_text, _pattern(_TEXT)),
     "time": Form(parse_time, {**_pattern(TIME), "format": "date-time"}, format_time),
+    "upstream": Form(
+        parse_upstream,
+        _pattern(rf"{ORIGINAL_DST}|unix:/.+|[Hh][Tt][Tt][Pp]://[^/?#@]+/?"),
+    ),
     "upstream_url": Form(
         _taken_apart_by(parse_upstream_url, _UPSTREAM),
         _pattern(r"unix:/.+|[Hh][Tt][Tt][Pp]://[^/?#@]+/?"),

@@ -30,15 +30,12 @@ OUTSIDE_NAMES: Mapping[str, str] = {
     "access_log": "log.access",
     "drain": "shutdown.drain",
     "grace": "shutdown.grace",
+    "state_dir": "state_dir",
 }
 #: Words whose value is a list: a flag given several times, one variable with commas.
 LIST_WORDS = frozenset({"listen", "keyring", "audience", "version_paths"})
 #: Words for which an empty list says something: no path answers the version.
 _WORDS_WITH_EMPTY_LIST = frozenset({"version_paths"})
-
-#: Paths and words that the configuration will have, and this version does not.
-PLANNED_PATHS = frozenset({"state_dir", "auth.issues"})
-_PLANNED_WORDS = frozenset({"state_dir"})
 
 _PREFIX = "SIDECAR_"
 CONFIG_VARIABLE = "SIDECAR_CONFIG"
@@ -80,15 +77,12 @@ def read_flags(flags: Mapping[str, object], problems: list[str]) -> dict[str, Wr
 def read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Written]:
     """What ``SIDECAR_`` variables say, by path; every one that means nothing is a problem."""
     words = {variable_name(word): word for word in OUTSIDE_NAMES}
-    planned = {variable_name(word) for word in _PLANNED_WORDS}
     found = {}
     for variable, value in environ.items():
         if not variable.startswith(_PREFIX) or _is_service_link(variable, value):
             continue
         word = words.get(variable)
-        if variable in planned:
-            problems.append(f"{variable}: is not supported by this version")
-        elif word is None and variable != CONFIG_VARIABLE:
+        if word is None and variable != CONFIG_VARIABLE:
             known = [name.removeprefix(_PREFIX) for name in (CONFIG_VARIABLE, *words)]
             problems.append(
                 f"{_shown(variable)}: unknown name{suggestion(variable, known, _PREFIX)}"

@@ -5,12 +5,21 @@ and finds the fields in it. Neither stops at a problem: each goes to ``problems`
 its path and its origin, and the walk goes on. Called by ``config.load`` alone.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sidecar.config.fields import Field, Many, One, Record, Shape, Table, fields_of, sections_of
-from sidecar.config.names import PLANNED_PATHS, suggestion
+from sidecar.config.fields import (
+    Field,
+    Many,
+    One,
+    Record,
+    Shape,
+    Table,
+    fields_of,
+    section_shorthands,
+    sections_of,
+)
+from sidecar.config.names import suggestion
 from sidecar.config.quote import path_below, quote
 from sidecar.config.written import Written
 from sidecar.errors import ConfigError
@@ -38,11 +47,15 @@ def sort_by_field(
     """The written value of every field that the document says something about, by path."""
     known = {field.path for field in fields_of(settings_class)}
     sections = sections_of(settings_class)
+    shorthands = section_shorthands(settings_class)
     found: dict[str, Written] = {}
 
     def sort_section(written: Written, section: str) -> None:
         if written.value is None:
             return  # a heading with nothing below it
+        if section in shorthands and isinstance(written.value, str):
+            found[shorthands[section]] = written
+            return
         if not isinstance(written.value, dict):
             subject = section or "the file"
             problems.append(
@@ -155,7 +168,5 @@ def _unknown_name(
     path: str, name: str, known: list[str], item: Written, elsewhere: list[str] | None = None
 ) -> str:
     shown = path_below(path, name)
-    if re.sub(r"\[[0-9]+\]", "", shown) in PLANNED_PATHS:
-        return f"{shown}: is not supported by this version ({item.origin})"
     hint = f"; did you mean {elsewhere[0]}?" if elsewhere else suggestion(name, known)
     return f"{shown}: unknown name{hint} ({item.origin})"

@@ -7,11 +7,23 @@ Called by ``cli.config``.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from sidecar.config.fields import Field, Many, One, Record, Shape, Table, fields_of, sections_of
+from sidecar.config.fields import (
+    Field,
+    Many,
+    One,
+    Record,
+    Shape,
+    Table,
+    fields_of,
+    section_shorthands,
+    sections_of,
+)
 from sidecar.config.settings import Settings
 from sidecar.config.show import shown_value
+
+_NOT_OF_A_SHAPE: Final = frozenset({"description", "default"})
 
 
 def build_schema() -> dict[str, Any]:
@@ -26,7 +38,18 @@ def build_schema() -> dict[str, Any]:
         _place(root, path, {"description": doc, **_section()})
     for field in fields_of(Settings):
         _place(root, field.path, _field_schema(field))
+    for section, path in section_shorthands(Settings).items():
+        _allow_bare_text(root["properties"], section, path)
     return root
+
+
+def _allow_bare_text(properties: dict[str, Any], section: str, path: str) -> None:
+    """A text in place of the section is the member at ``path``."""
+    whole = properties[section]
+    description = whole.pop("description")
+    member = whole["properties"][path.removeprefix(f"{section}.")]
+    alone = {name: value for name, value in member.items() if name not in _NOT_OF_A_SHAPE}
+    properties[section] = {"description": description, "anyOf": [alone, whole]}
 
 
 def _section() -> dict[str, Any]:

@@ -7,12 +7,14 @@ from sidecar.dependencies.settings import DependencySettings
 from sidecar.keys.settings import KeySourceSettings
 from sidecar.proxy.settings import (
     LimitSettings,
+    OutboundSettings,
+    ProxyProtocolSettings,
     ShutdownSettings,
     TimeoutSettings,
     TunnelSettings,
     VersionSettings,
 )
-from sidecar.setting import Setting
+from sidecar.setting import PortRange, Setting
 from sidecar.tokens.settings import AuthSettings
 from sidecar.upstream.settings import UpstreamSettings
 
@@ -44,7 +46,22 @@ class Settings:
     admin: Annotated[
         str, Setting("where probes, metrics and people connect: HOST:PORT or unix:/PATH", "address")
     ] = "0.0.0.0:15020"
-    upstream: Annotated[UpstreamSettings, Setting("the application")] = UpstreamSettings()
+    upstream: Annotated[UpstreamSettings, Setting("the application", shorthand="url")] = (
+        UpstreamSettings()
+    )
+    opaque_ports: Annotated[
+        tuple[PortRange, ...],
+        Setting(
+            "with upstream original-dst: ports whose bytes pass unread, and without a token",
+            "port_range",
+        ),
+    ] = ()
+    proxy_protocol: Annotated[
+        ProxyProtocolSettings, Setting("the true peer behind a load balancer")
+    ] = ProxyProtocolSettings()
+    outbound: Annotated[OutboundSettings, Setting("the application's own calls")] = (
+        OutboundSettings()
+    )
     auth: Annotated[AuthSettings, Setting("tokens")] = AuthSettings()
     keyring: Annotated[
         tuple[KeySourceSettings, ...],
@@ -66,3 +83,10 @@ class Settings:
     tunnel: Annotated[TunnelSettings, Setting("upgraded connections")] = TunnelSettings()
     shutdown: Annotated[ShutdownSettings, Setting("how the end goes")] = ShutdownSettings()
     log: Annotated[LogSettings, Setting("logging")] = LogSettings()
+    state_dir: Annotated[
+        str | None,
+        Setting(
+            "a directory that outlives the container: what was seen of keys is kept in it",
+            "file_path",
+        ),
+    ] = None

@@ -32,11 +32,13 @@ _NO_VERSION = ServiceVersion(UNKNOWN, UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``why`` is a phrase that may follow the dependency's name."""
+    """``why`` is a phrase that may follow the dependency's name; ``service`` is the name that it
+    says itself, empty where it says none."""
 
     state: State
     why: str
     version: ServiceVersion = _NO_VERSION
+    service: str = ""
 
     @property
     def is_satisfied(self) -> bool | None:
@@ -62,5 +64,5 @@ def judge(answer: Answer, requirement: Requirement) -> Finding:
     version = answer.version
     judgement = requirement.judge(version.version)
     if judgement.holds and not answer.is_ready:
-        return Finding(State.WAITING, "is not ready itself", version)
-    return Finding(_STATE_OF[judgement.holds], judgement.why, version)
+        return Finding(State.WAITING, "is not ready itself", version, answer.service)
+    return Finding(_STATE_OF[judgement.holds], judgement.why, version, answer.service)

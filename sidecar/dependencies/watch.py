@@ -49,12 +49,13 @@ class Latches(Protocol):
 class Status:
     """What is known of one dependency; times are in unix seconds, None where never.
 
-    ``version`` is what the last answer said, also after questions that failed; ``counts`` are the
-    questions by what they found.
+    ``version`` and ``service`` (its own name for itself) are what the last answer said, also after
+    questions that failed; ``counts`` are the questions by what they found.
     """
 
     finding: Finding = PENDING
     version: ServiceVersion = PENDING.version
+    service: str = ""
     asked_at: float | None = None
     answered_at: float | None = None
     changed_at: float | None = None
@@ -116,6 +117,7 @@ class Watch:
             before,
             finding=finding,
             version=finding.version if finding.is_answer else before.version,
+            service=finding.service if finding.is_answer else before.service,
             asked_at=now,
             answered_at=now if finding.is_answer else before.answered_at,
             changed_at=now if is_new else before.changed_at,

@@ -1,7 +1,7 @@
 """What this service needs of others, as metrics: whether each dependency answers, and will do.
 
 It reads at scrape time what ``dependencies`` keeps. Labels are names of the configuration, and of
-each dependency the one version that it answered last.
+each dependency the one version and name that it answered last.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +28,8 @@ class DependencyStatus(Protocol):
     def is_satisfied(self) -> bool | None: ...
     @property
     def version(self) -> ServiceVersion: ...
+    @property
+    def service(self) -> str: ...
     @property
     def answered_at(self) -> float | None: ...
     @property
@@ -72,6 +74,7 @@ class Dependencies(Collector):
             {name: status.answered_at or 0.0 for name, status in statuses.items()},
         )
         yield self._info()
+        yield self._services()
         yield _checks(statuses)
 
     def _info(self) -> Metric:
@@ -83,6 +86,17 @@ class Dependencies(Collector):
         for each in self.watched:
             version = each.status.version
             family.add_metric((each.name, each.requires, version.version, version.commit), {})
+        return family
+
+    def _services(self) -> Metric:
+        family = InfoMetricFamily(
+            "sidecar_dependency_service",
+            "What the dependency calls itself; missing where it does not say a name.",
+            labels=("dependency", "service"),
+        )
+        for each in self.watched:
+            if each.status.service:
+                family.add_metric((each.name, each.status.service), {})
         return family
 
 

@@ -18,6 +18,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from sidecar.errors import TOKEN_REASONS
+from sidecar.metrics.generations import GenerationTally
+from sidecar.rotation.contradiction import find_contradictions
 from sidecar.rotation.evidence import Evidence
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.live import LIVE_TOKENS_BOUND
@@ -42,6 +44,7 @@ _BEFORE_SIGNATURE = frozenset(
         "keys_unavailable",
     )
 )
+_AFTER_SIGNATURE = tuple(reason for reason in TOKEN_REASONS if reason not in _BEFORE_SIGNATURE)
 #: Reasons that need no token: an access rule forbids, or a key was revoked by name.
 _ON_EITHER_SIDE = frozenset(("forbidden", "revoked"))
 
@@ -66,10 +69,7 @@ class Tokens(Collector):
     policy: Policy
     refuses: bool
     clock: Callable[[], float]
-    _tally: "_GenerationTally" = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._tally = _GenerationTally()
+    _tally: GenerationTally = field(default_factory=GenerationTally)
 
     def collect(self) -> Iterator[Metric]:
         """The samples of this moment, all from one keyring."""
@@ -84,37 +84,25 @@ class Tokens(Collector):
             now=now,
             watch=self.ledger.watch(),
         )
-        yield _accepted(self._tally.update(keyring, evidence))
+        totals = {key_id: seen.accepted_total for key_id, seen in evidence.items()}
+        yield _accepted(self._tally.update(keyring, totals))
         yield _rejected(self.ledger.rejections, self.refuses)
         yield from _seen(evidence)
         yield from _keyring(keyring)
-        yield _retirable(verdicts)
+        yield _refused(self.ledger, evidence)
+        yield from _retirable(verdicts)
+        yield self._contradicted(keyring)
         yield from _reloads(self.keys)
         yield from _terms(self.policy, self.ledger.observing_since)
 
-
-class _GenerationTally:
-    """Accepted tokens per key and generation, each of them a counter that never falls.
-
-    A key's generation changes when a newer key comes. What was accepted since the scrape before
-    is entered under the generation of now; what was entered stays where it is.
-    """
-
-    def __init__(self) -> None:
-        self._entered: dict[str, int] = {}  # key -> accepted tokens that are in the tally
-        self._tally: dict[tuple[str, str], int] = {}
-
-    def update(
-        self, keyring: Keyring, evidence: Mapping[str, Evidence]
-    ) -> Mapping[tuple[str, str], int]:
-        for key_id, seen in evidence.items():
-            generation = keyring.generation(key_id)
-            fresh = seen.accepted_total - self._entered.get(key_id, 0)
-            if fresh or key_id in keyring.by_id:
-                entry = (key_id, generation)
-                self._tally[entry] = self._tally.get(entry, 0) + fresh
-            self._entered[key_id] = seen.accepted_total
-        return self._tally
+    def _contradicted(self, keyring: Keyring) -> Metric:
+        found = find_contradictions(self.ledger, keyring.closed_since, self.policy.leeway_s)
+        return _per_key(
+            "sidecar_key_switch_contradicted",
+            "Whether a token of the key, presented or handed out, was issued after the stated "
+            "switch to a newer one.",
+            {key_id: key_id in found for key_id in keyring.order},
+        )
 
 
 def _accepted(tally: Mapping[tuple[str, str], int]) -> Metric:
@@ -178,6 +166,29 @@ def _seen(evidence: Mapping[str, Evidence]) -> Iterator[Metric]:
             for key_id, seen in evidence.items()
         },
     )
+    yield _per_key(
+        "sidecar_key_longest_lifetime_seconds",
+        "The longest exp - iat of the key's accepted tokens; 0 = none.",
+        {key_id: seen.longest_lifetime_s or 0 for key_id, seen in evidence.items()},
+    )
+    yield _per_key(
+        "sidecar_key_last_rejected_timestamp_seconds",
+        "When a token of the key was last refused, or would have been; 0 = never.",
+        {key_id: seen.last_refused_at or 0 for key_id, seen in evidence.items()},
+    )
+
+
+def _refused(ledger: Ledger, evidence: Mapping[str, Evidence]) -> Metric:
+    family = CounterMetricFamily(
+        "sidecar_key_tokens_rejected",
+        "Tokens that the key signed and that were refused, or would have been.",
+        labels=("key", "reason"),
+    )
+    for key_id in evidence:
+        totals = dict.fromkeys(_AFTER_SIGNATURE, 0) | ledger.usage(key_id).refused_totals
+        for reason, count in totals.items():
+            family.add_metric((key_id, reason), count)
+    return family
 
 
 def _keyring(keyring: Keyring) -> Iterator[Metric]:
@@ -212,17 +223,23 @@ def _keyring(keyring: Keyring) -> Iterator[Metric]:
     )
 
 
-def _retirable(verdicts: Mapping[str, Verdict]) -> Metric:
+def _retirable(verdicts: Mapping[str, Verdict]) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "sidecar_key_retirable",
         "Whether the key may go on this basis, as far as this replica can tell.",
         labels=("key", "basis"),
     )
+    dates = GaugeMetricFamily(
+        "sidecar_key_retirable_timestamp_seconds",
+        "When the key may go on this basis, as far as this replica can tell; 0 = no date.",
+        labels=("key", "basis"),
+    )
     for key_id, verdict in verdicts.items():
         for basis in Basis:
-            holds = verdict.state is State.RETIRABLE and verdict.basis is basis
-            family.add_metric((key_id, basis), float(holds))
-    return family
+            is_it = verdict.basis is basis
+            family.add_metric((key_id, basis), is_it and verdict.state is State.RETIRABLE)
+            dates.add_metric((key_id, basis), (is_it and verdict.retirable_at) or 0)
+    yield from (family, dates)
 
 
 def _reloads(keys: KeyStoreStatus) -> Iterator[Metric]:

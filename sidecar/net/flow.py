@@ -30,6 +30,9 @@ class Carrier(Protocol):
     def relieve(self, receiver: "Flow") -> None:
         """``receiver`` has room again."""
 
+    def reset(self) -> None:
+        """A connection broke off: so must the other."""
+
 
 class Flow(asyncio.Protocol):
     """A protocol that knows its transport, and whose peer can be waited for.

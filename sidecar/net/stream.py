@@ -112,17 +112,38 @@ class Stream:
             self._on_drained()
         return data
 
+    async def wait_until_whole(self) -> bool:
+        """Wait until all of it is here and untaken, or as much as is held; whether it is all.
+
+        Raises what :meth:`fail` got.
+        """
+        while not self.has_ended and not self.is_full:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        return self.has_ended
+
+    def peek(self) -> bytes:
+        """What is here now; it stays to be taken."""
+        if len(self._pieces) > 1:
+            self._pieces[:] = (b"".join(self._pieces),)
+        return self._pieces[0] if self._pieces else b""
+
     async def read(self) -> bytes:
         """The next bytes, as many as have come; ``b""`` at the end of the body."""
         while not self._pieces and not self.has_ended and self._error is None:
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                # A reader that was cancelled must not take away the next one's waiter.
-                if self._waiter is waiter:
-                    self._waiter = None
+            await self._wait()
         return self.take()
+
+    async def _wait(self) -> None:
+        """Until more bytes, the end or an error have come."""
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            # A reader that was cancelled must not take away the next one's waiter.
+            if self._waiter is waiter:
+                self._waiter = None
 
     def _wake(self) -> None:
         waiter = self._waiter

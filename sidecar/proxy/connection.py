@@ -19,6 +19,7 @@ from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.intake import LINGER_S, Intake
 from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.settings import LimitSettings, TimeoutSettings
+from sidecar.setting import Address
 
 log = logging.getLogger("sidecar.proxy")
 
@@ -33,8 +34,17 @@ class Reception(Protocol):
     pipeline: Pipeline
     is_draining: bool
 
-    def welcome(self, connection: "ClientConnection") -> bool: ...
-    def farewell(self, connection: "ClientConnection") -> None: ...
+    def welcome(self, connection: "Guest") -> bool: ...
+    def farewell(self, connection: "Guest") -> None: ...
+
+
+class Guest(Protocol):
+    """A connection, as ``proxy.server`` sees it."""
+
+    def check_deadlines(self, now: float, /) -> None: ...
+    def end_if_idle(self) -> None: ...
+    def refuse(self, answer: bytes, /) -> None: ...
+    def abort(self) -> None: ...
 
 
 class ClientConnection(Intake):
@@ -43,7 +53,8 @@ class ClientConnection(Intake):
     def __init__(self, server: Reception) -> None:
         super().__init__(server.loop, server.limits, server.timeouts)
         self._server = server
-        self.peer = b""
+        self.peer = b""  # set before the connection is made where a load balancer says it
+        self.destination: Address | None = None  # where it was going before it was redirected
         self.exchange: Exchange | None = None
         self.is_awaiting_upstream = False
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +68,7 @@ class ClientConnection(Intake):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's, though they do the same.
         self.transport = cast(asyncio.Transport, transport)
-        self.peer = peer_address(transport)
+        self.peer = self.peer or peer_address(transport)
         if self._server.welcome(self):
             self._task = self._server.tasks.create_task(self._serve())
 

@@ -10,7 +10,10 @@ from typing import Final, Protocol
 from sidecar.errors import RequestError
 from sidecar.net.flow import Flow
 from sidecar.net.stream import Stream, empty_stream
+from sidecar.setting import Address
+from sidecar.tokens.issues import Places
 from sidecar.tokens.permit import Permit
+from sidecar.upstream.client import Upstream
 from sidecar.wire.framing import Target
 from sidecar.wire.head import RequestHead
 
@@ -26,6 +29,7 @@ class Client(Protocol):
     """What the stages need of the connection that a request came on."""
 
     peer: bytes
+    destination: Address | None
     is_awaiting_upstream: bool
 
     @property
@@ -56,6 +60,7 @@ class Exchange:
         "connection",
         "error",
         "head",
+        "issues",
         "keep_alive",
         "permit",
         "raw_head",
@@ -67,6 +72,7 @@ class Exchange:
         "target",
         "upstream_s",
         "wanted_keep_alive",
+        "way",
     )
 
     def __init__(
@@ -91,7 +97,9 @@ class Exchange:
         self.status = 0
         self.reason: str | None = None
         self.refused_by: Exception | None = None
+        self.issues: Places | None = None  # where the answer hands out tokens
         self.upstream_s: float | None = None
+        self.way: Upstream  # set as soon as it is known where the request may go
         self.bytes_out = 0
 
     def __repr__(self) -> str:

@@ -223,6 +223,11 @@ class Intake(Flow):
         self.await_body()
         self.resume_reading()
 
+    def refuse_request(self, error: RequestError) -> None:
+        """Whatever request the client sends, its answer is ``error``."""
+        self._read_error = error
+        self.is_discarding = True
+
     # --- tunnels and time-outs ---
 
     def take_early_bytes(self) -> bytes:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sidecar.errors import (
     ClientGone,
@@ -25,6 +26,7 @@ from sidecar.keys.unknown import UnknownKeys
 from sidecar.proxy.answers import write_answer
 from sidecar.proxy.credentials import Credentials
 from sidecar.proxy.exchange import Exchange
+from sidecar.proxy.issued import IssueWatcher
 from sidecar.proxy.record import Recorder
 from sidecar.proxy.rescue import InternalError, rescue
 from sidecar.proxy.settings import LimitSettings
@@ -41,10 +43,12 @@ from sidecar.proxy.stages import (
 )
 from sidecar.proxy.tunnels import Tunnels
 from sidecar.proxy.version import VersionField
+from sidecar.setting import Address
 from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.permit import Authorizer, Permit
 from sidecar.upstream.client import Upstream
 from sidecar.upstream.connection import UpstreamConnection
+from sidecar.wire.head import ResponseHead
 from sidecar.wire.headers import Filter
 from sidecar.wire.identity import Identity
 
@@ -57,6 +61,13 @@ class VersionAnswer:
 
     paths: frozenset[bytes]
     body: Callable[[], bytes]
+
+
+class Application(Protocol):
+    """Finds the way to the application: ``upstream.client``, or ``upstream.ports``."""
+
+    def admit(self, destination: Address | None, /) -> None: ...
+    def reach(self, destination: Address | None, /) -> Upstream: ...
 
 
 @dataclass(slots=True)
@@ -76,10 +87,11 @@ class Pipeline:
     identity: Identity
     credentials: Credentials
     fields: Filter
-    upstream: Upstream
+    upstream: Application
     tunnels: Tunnels
     recorder: Recorder
     tasks: asyncio.TaskGroup
+    issued: IssueWatcher | None = None  # where this service hands out tokens
 
     async def serve(self, x: Exchange) -> None:
         """Answer one request. Never raises but for a cancellation: the client is gone."""
@@ -90,6 +102,7 @@ class Pipeline:
             if x.target.path in self.version.paths and x.head.method in ("GET", "HEAD"):
                 self._answer_version(x)
                 return
+            self.upstream.admit(x.connection.destination)
             read_body(x, self.limits.body_bytes)
             now = time.time()
             try:
@@ -137,6 +150,9 @@ class Pipeline:
 
     async def _forward(self, x: Exchange, permit: Permit, now: float) -> None:
         x.permit = permit
+        way = x.way = self.upstream.reach(x.connection.destination)
+        if self.issued is not None:
+            self.issued.begin(x)
         status = self.authorizer.status(permit)
         who = self.identity.lines(permit.token.claims if permit.token is not None else None, status)
         token = self.credentials.line(permit, now)
@@ -144,16 +160,16 @@ class Pipeline:
         must_be_fresh = not is_repeatable(x)
         x.connection.is_awaiting_upstream = True
         try:
-            upstream = self.upstream.take_idle(must_be_fresh=must_be_fresh)
+            upstream = way.take_idle(must_be_fresh=must_be_fresh)
             if upstream is None:
-                upstream = await self.upstream.acquire(must_be_fresh=must_be_fresh)
+                upstream = await way.acquire(must_be_fresh=must_be_fresh)
             try:
                 await self._exchange(x, request, upstream)
             except UpstreamBrokeOff:
                 # It had closed the connection before the request reached it.
                 if not (upstream.was_stale and is_repeatable(x)):
                     raise
-                await self._exchange(x, request, await self.upstream.acquire_new())
+                await self._exchange(x, request, await way.acquire_new())
         finally:
             x.connection.is_awaiting_upstream = False
 
@@ -161,24 +177,40 @@ class Pipeline:
         sender: asyncio.Task[None] | None = None
         sent = time.monotonic()
         try:
-            upstream.send(request, x.head.method, self.upstream.response_deadline())
+            upstream.send(request, x.head.method, x.way.response_deadline())
             if not x.body.has_ended:
                 sender = self.tasks.create_task(
-                    send_body(x, upstream, self.fields, self.upstream.response_deadline)
+                    send_body(x, upstream, self.fields, x.way.response_deadline)
                 )
             elif x.body_length:
                 send_whole_body(x, upstream, self.fields)
             while (head := await upstream.next_head()).status < 200 and head.status != 101:
+                if self.issued is not None and x.issues is not None:
+                    await self.issued.read(x, head, upstream.body)
                 write_interim(x, head)
             x.upstream_s = time.monotonic() - sent
             if head.status == 101:
                 await self.tunnels.run(x, upstream, switch_protocols(x, head))
-            else:
-                if self.version_field is not None:
-                    head = self.version_field.added(head)
+                return
+            if self.version_field is not None:
+                head = self.version_field.added(head)
+            if x.issues is None:
                 await relay_answer(x, upstream, head)
+            else:
+                await self._relay_watched(x, upstream, head)
         finally:
             if sender is not None and not sender.done():
                 sender.cancel()
                 upstream.is_reusable = False
-            self.upstream.give_back(upstream)
+            x.way.give_back(upstream)
+
+    async def _relay_watched(
+        self, x: Exchange, upstream: UpstreamConnection, head: ResponseHead
+    ) -> None:
+        """Pass on an answer that hands out tokens, once they are known."""
+        assert self.issued is not None
+        try:
+            await self.issued.read(x, head, upstream.body)
+            await relay_answer(x, upstream, head)
+        finally:
+            self.issued.end(x)

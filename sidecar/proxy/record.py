@@ -24,34 +24,35 @@ _MAX_LOGGED_PATH: Final = 256
 
 
 class Throttle:
-    """At most so many lines a second for each reason, and a count of the rest."""
+    """At most so many lines in ``span_s`` seconds for each reason, and a count of the rest."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, span_s: int = 1) -> None:
         self._limit = limit
-        self._seconds: dict[str, tuple[int, int, int]] = {}
+        self._span_s = span_s
+        self._spans: dict[str, tuple[int, int, int]] = {}
 
     def admit(self, reason: str, now: float) -> int | None:
         """``None`` = leave this line out; else how many were left out since the last one."""
-        second = int(now)
-        last, lines, left_out = self._seconds.get(reason, (second, 0, 0))
-        if last != second:
+        span = int(now / self._span_s)
+        last, lines, left_out = self._spans.get(reason, (span, 0, 0))
+        if last != span:
             lines = 0
         if lines >= self._limit:
-            self._seconds[reason] = (second, lines, left_out + 1)
+            self._spans[reason] = (span, lines, left_out + 1)
             return None
-        self._seconds[reason] = (second, lines + 1, 0)
+        self._spans[reason] = (span, lines + 1, 0)
         return left_out
 
     def settle(self, now: float) -> dict[str, int]:
-        """How many lines were left out for each reason before this second, each told once."""
-        second = int(now)
+        """How many lines were left out for each reason before this span, each told once."""
+        span = int(now / self._span_s)
         overdue = {
             reason: left_out
-            for reason, (last, _, left_out) in self._seconds.items()
-            if left_out and last != second
+            for reason, (last, _, left_out) in self._spans.items()
+            if left_out and last != span
         }
         for reason in overdue:
-            del self._seconds[reason]
+            del self._spans[reason]
         return overdue
 
 

@@ -17,6 +17,7 @@ from sidecar.errors import (
     KeysUnavailable,
     OverLimit,
     SidecarError,
+    SignerBehind,
     TokenError,
     UpstreamBusy,
     UpstreamRefused,
@@ -33,6 +34,7 @@ _RETRY_AFTER_S: Final[dict[type[SidecarError], int]] = {
     OverLimit: 1,
     Draining: 1,
     KeysUnavailable: 5,
+    SignerBehind: 5,
 }
 
 

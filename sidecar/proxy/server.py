@@ -15,7 +15,8 @@ from typing import Final
 
 from sidecar.metrics.traffic import Traffic
 from sidecar.net.listen import BACKLOG
-from sidecar.proxy.connection import ClientConnection
+from sidecar.proxy.connection import ClientConnection, Guest
+from sidecar.proxy.doorway import Door, Doorway
 from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.settings import LimitSettings, TimeoutSettings
 
@@ -43,15 +44,18 @@ class Server:
         timeouts: TimeoutSettings,
         traffic: Traffic,
         tasks: asyncio.TaskGroup,
+        door: Door | None = None,
     ) -> None:
+        """``door``: where more must be known of a connection before it is served."""
         self.loop = asyncio.get_running_loop()
         self.pipeline = pipeline
         self.limits = limits
         self.timeouts = timeouts
         self.tasks = tasks
         self._traffic = traffic
-        self._connections: set[ClientConnection] = set()
-        self._refused: set[ClientConnection] = set()  # told so, and lingering for a moment
+        self._door = door
+        self._connections: set[Guest] = set()
+        self._refused: set[Guest] = set()  # told so, and lingering for a moment
         self._listeners: list[asyncio.Server] = []
         self.is_draining = False
 
@@ -72,12 +76,12 @@ class Server:
                 )
             self._listeners.append(server)
 
-    def _connect(self) -> ClientConnection:
-        return ClientConnection(self)
+    def _connect(self) -> ClientConnection | Doorway:
+        return ClientConnection(self) if self._door is None else Doorway(self, self._door)
 
     # --- called by connections ---
 
-    def welcome(self, connection: ClientConnection) -> bool:
+    def welcome(self, connection: Guest) -> bool:
         """Take a new connection in; ``False`` once it was told that there are too many."""
         self._connections.add(connection)
         if self._traffic.connections_open < self.limits.connections:
@@ -87,7 +91,7 @@ class Server:
         connection.refuse(_FULL % (len(_FULL_BODY), _FULL_BODY))
         return False
 
-    def farewell(self, connection: ClientConnection) -> None:
+    def farewell(self, connection: Guest) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
         if connection in self._refused:

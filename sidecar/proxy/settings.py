@@ -86,3 +86,43 @@ class TunnelSettings:
             choices=("expiry", "never"),
         ),
     ] = "expiry"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyProtocolSettings:
+    """Whose word is taken for where a connection comes from (PROXY protocol, version 1 and 2)."""
+
+    networks: Annotated[
+        tuple[str, ...],
+        Setting(
+            "load balancers that begin each connection with a PROXY header: networks, or unix",
+            "network",
+            name="from",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """The application's own calls, where they are redirected to us."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        Setting("where calls are redirected to, on loopback; empty = off", "address"),
+    ] = ()
+    detect_timeout_s: Annotated[
+        float,
+        Setting(
+            "for how long an unfinished request head is held back", "duration", minimum=0, maximum=5
+        ),
+    ] = 0.1
+    connect_timeout_s: Annotated[float, Setting("until connected", "duration", minimum=0.1)] = 10.0
+    max_connections: Annotated[int, Setting("open calls", minimum=1)] = 4096
+    traceparent: Annotated[
+        str,
+        Setting(
+            "what a request without traceparent gets: one that says sampled, or not sampled, or"
+            " none (off)",
+            choices=("unsampled", "sampled", "off"),
+        ),
+    ] = "unsampled"

@@ -64,10 +64,12 @@ def is_upgrade_request(x: Exchange) -> bool:
     """Whether to offer the application another protocol on this connection.
 
     Not with a body: it would have to end before the other protocol begins, and few get that right.
+    Not where tokens are handed out: nobody could watch them in there.
     """
     return (
         is_upgrade(x.head)
         and not x.body_length
+        and x.issues is None
         and not any(
             protocol.startswith(_NEVER_TUNNELLED) for protocol in x.head.members(b"upgrade")
         )

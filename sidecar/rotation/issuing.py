@@ -111,6 +111,10 @@ class Issuing:
     def unreadable_answer(self, reason: str, now: float) -> None:
         """An answer that should have been readable was not: it may hold a token of any key."""
         self.unreadable[reason] = self.unreadable.get(reason, 0) + 1
+        self.unwatched(now)
+
+    def unwatched(self, now: float) -> None:
+        """Until now, anything may have been handed out unseen."""
         self.unwatched_until = max(now, self.unwatched_until or now)
 
     def end(self, now: float) -> None:

@@ -131,7 +131,8 @@ class Ledger:
         self.observing_since = observing_since
         #: What is handed out; None = this service hands out no tokens, or nobody looks.
         self.issuing = issuing
-        self.subjects = subjects or Subjects()
+        #: Who brings tokens of old keys; None = nobody wants to know.
+        self.subjects = subjects
         self._leeway_s = leeway_s
         self._live_bound = live_bound
         self._pages: dict[str, KeyUsage] = {}
@@ -179,6 +180,13 @@ class Ledger:
             live = LiveTokens(leeway_s=self._leeway_s, bound=self._live_bound)
             page = self._pages[key_id] = KeyUsage(key_id, live)
         return page
+
+    def newest_issued_at(self, key_id: str) -> float | None:
+        """When the key signed last, as far as any token tells: presented or handed out."""
+        presented = self._pages.get(key_id)
+        handed_out = None if self.issuing is None else self.issuing.pages.get(key_id)
+        moments = [page.newest_issued_at for page in (presented, handed_out) if page is not None]
+        return max((moment for moment in moments if moment is not None), default=None)
 
     def watch(self) -> Watch | None:
         """What was handed out, as a value; None = nobody watches it."""

@@ -43,6 +43,26 @@ class RuleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IssueSettings:
+    """One place in which this service's answers hand out tokens: a member of a JSON body, a header
+    or a cookie. A scheme before the token is skipped."""
+
+    paths: Annotated[
+        tuple[str, ...],
+        Setting("paths; `*` is one segment, at the end the rest", "path_pattern", at_least=1),
+    ]
+    methods: Annotated[
+        tuple[str, ...], Setting("methods; GET is HEAD as well; empty = every one", "method")
+    ] = ()
+    json: Annotated[
+        str | None,
+        Setting("the member of a JSON body, a deeper one by its path: data.token", "json_path"),
+    ] = None
+    header: Annotated[str | None, Setting("the name of a header field", "field_name")] = None
+    cookie: Annotated[str | None, Setting("the name of a cookie", "cookie_name")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResignSettings:
     """The tokens of our own that the application gets in place of the callers'."""
 
@@ -111,6 +131,20 @@ class AuthSettings:
             choices=("declare", "enforce"),
         ),
     ] = "declare"
+    issues: Annotated[
+        tuple[IssueSettings, ...],
+        Setting(
+            "where this service's answers hand out tokens, which are watched",
+            one_of=("json", "header", "cookie"),
+        ),
+    ] = ()
+    subject_claim: Annotated[
+        str | None,
+        Setting("the claim that says whose an old key's token is, for /keys; null = not looked at"),
+    ] = "sub"
+    show_subjects: Annotated[bool, Setting("show those subjects as they are, not as digests")] = (
+        False
+    )
     algorithms: Annotated[
         tuple[str, ...],
         Setting("JWS algorithms; default: what each key's type allows", "algorithm"),

@@ -6,19 +6,26 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from sidecar.errors import Draining, UpstreamBusy, UpstreamRefused, UpstreamTimeout
-from sidecar.setting import parse_upstream_url
+from sidecar.setting import Address, parse_upstream_url
 from sidecar.upstream.connection import UpstreamConnection
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.settings import UpstreamSettings
 
 
 class Upstream:
-    """The application, as something to send requests to."""
+    """The application, as something to send requests to: at the first of ``addresses`` that
+    accepts, or where the settings say."""
 
-    def __init__(self, settings: UpstreamSettings, loop: asyncio.AbstractEventLoop) -> None:
-        self._address = parse_upstream_url(settings.url)
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        loop: asyncio.AbstractEventLoop,
+        addresses: Sequence[Address] = (),
+    ) -> None:
+        self._addresses = addresses or (parse_upstream_url(settings.url),)
         self._connect_timeout_s = settings.connect_timeout_s
         self._response_timeout_s = settings.response_timeout_s
         self._loop = loop
@@ -29,6 +36,18 @@ class Upstream:
 
     def __repr__(self) -> str:
         return f"<Upstream {self._pool!r}>"
+
+    def admit(self, destination: Address | None) -> None:
+        """Every connection may go there."""
+
+    def reach(self, _destination: Address | None) -> "Upstream":
+        """The way to the application; the same wherever a connection was made to."""
+        return self
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing would be lost with it."""
+        return not self._open and not self._waiters
 
     def response_deadline(self) -> float:
         """When an answer to a request sent now is overdue, in loop time."""
@@ -115,21 +134,28 @@ class Upstream:
             self._wake_one()
 
     async def _connect(self, connection: UpstreamConnection) -> None:
-        address = self._address
         try:
             async with asyncio.timeout(self._connect_timeout_s or None):
-                if address.is_unix:
-                    await self._loop.create_unix_connection(lambda: connection, address.path)
-                else:
-                    await self._loop.create_connection(
-                        lambda: connection, address.host, address.port
-                    )
+                for address in self._addresses:
+                    if await self._is_accepted(connection, address):
+                        return
         except TimeoutError:
             raise UpstreamTimeout(
                 f"The application did not accept a connection within {self._connect_timeout_s:g} s."
             ) from None
+        raise UpstreamRefused("The application does not accept connections.")
+
+    async def _is_accepted(self, connection: UpstreamConnection, address: Address) -> bool:
+        try:
+            if address.is_unix:
+                await self._loop.create_unix_connection(lambda: connection, address.path)
+            else:
+                await self._loop.create_connection(lambda: connection, address.host, address.port)
+        except TimeoutError:
+            raise
         except OSError:
-            raise UpstreamRefused("The application does not accept connections.") from None
+            return False
+        return True
 
     async def _wait_for_room(self) -> None:
         waiter = self._loop.create_future()

@@ -8,6 +8,7 @@ whoever is faster than the other side. Who may have a tunnel, and for how long, 
 import asyncio
 
 from sidecar.net.flow import Flow
+from sidecar.net.peer import reset_on_close
 
 
 class Tunnel:
@@ -18,7 +19,7 @@ class Tunnel:
         self._application = application
         self._ended: set[Flow] = set()
         self.done: asyncio.Future[None] = loop.create_future()
-        self.bytes_to_client = 0
+        self.bytes_to_client = self.bytes_to_application = 0
         client.tunnel = application.tunnel = self
 
     def open(self, from_client: bytes, from_application: bytes) -> None:
@@ -37,6 +38,8 @@ class Tunnel:
         receiver.write(data)
         if receiver is self._client:
             self.bytes_to_client += len(data)
+        else:
+            self.bytes_to_application += len(data)
         if receiver.is_stalled:
             sender.pause_reading()
 
@@ -66,6 +69,13 @@ class Tunnel:
             if flow.transport is not None:
                 flow.transport.abort()
         self.close()
+
+    def reset(self) -> None:
+        """End both directions so that neither peer takes what came for all there was."""
+        for flow in (self._client, self._application):
+            if flow.transport is not None:
+                reset_on_close(flow.transport)
+        self.cut()
 
     def _other(self, flow: Flow) -> Flow:
         return self._application if flow is self._client else self._client

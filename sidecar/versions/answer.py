@@ -3,7 +3,8 @@
 Reads the answer of a sidecar's ``/version``, of an application's own version endpoint
 (``{"version", "commit"}``), and Mozilla Dockerflow's ``/__version__``: all say ``version`` and
 ``commit`` at the top of a JSON object. A sidecar that is not ready, because it waits for what it
-needs itself, says ``"ready": false`` besides. Called by ``dependencies``.
+needs itself, says ``"ready": false`` besides, and every sidecar says its ``service``. Called by
+``dependencies``.
 """
 
 import json
@@ -18,10 +19,11 @@ _KINDS: Final = {list: "a list", str: "a text", bool: "true or false", type(None
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service says of itself."""
+    """What a service says of itself; ``service`` is its name, empty where it does not say one."""
 
     version: ServiceVersion
     is_ready: bool = True
+    service: str = ""
 
 
 def parse_answer(content: bytes) -> Answer:
@@ -39,7 +41,11 @@ def parse_answer(content: bytes) -> Answer:
     if "version" not in document:
         raise VersionError("answered with an object that has no version")
     version = ServiceVersion(_version(document["version"]), _commit(document.get("commit")))
-    return Answer(version, is_ready=document.get("ready") is not False)
+    return Answer(
+        version,
+        is_ready=document.get("ready") is not False,
+        service=_service(document.get("service")),
+    )
 
 
 def _version(value: Any) -> str:
@@ -53,6 +59,11 @@ def _version(value: Any) -> str:
 
 def _commit(value: Any) -> str:
     return stated_version(value) if isinstance(value, str) else UNKNOWN
+
+
+def _service(value: Any) -> str:
+    name = stated_version(value) if isinstance(value, str) else UNKNOWN
+    return "" if name == UNKNOWN else name
 
 
 def _kind(value: Any) -> str:

@@ -123,6 +123,10 @@ class RequestHead(Head):
     def __repr__(self) -> str:
         return f"<RequestHead {self.method} HTTP/1.{self.minor}, {len(self.fields)} fields>"
 
+    def having(self, fields: list[Field]) -> "RequestHead":
+        """The same head with these fields."""
+        return RequestHead(self.method, self.target, self.minor, fields)
+
 
 class ResponseHead(Head):
     """A status line and its fields; ``reason`` is the phrase, which may be empty.

@@ -21,7 +21,7 @@ HOP_BY_HOP: Final = frozenset(
 )
 
 #: What :func:`forwarding_lines` writes itself.
-REWRITTEN: Final = frozenset((b"x-forwarded-for", b"x-request-id"))
+REWRITTEN: Final = frozenset((b"x-forwarded-for", b"x-request-id", b"forwarded"))
 
 #: Fields that nobody may have dropped by naming them in Connection: they say where the message
 #: goes and ends, what it is, who sent it, and how it came.
@@ -106,6 +106,7 @@ def forwarding_lines(head: RequestHead, peer: bytes, request_id: bytes) -> bytes
 
     ``peer`` is the address that connected; it is appended to what earlier proxies wrote.
     ``X-Forwarded-Proto`` and ``-Host`` are kept where an earlier proxy set them: only it knows.
+    ``Forwarded`` is continued where one began it (RFC 7239), so that its last word is true too.
     """
     earlier = head.values(b"x-forwarded-for")
     chain = b", ".join([*earlier, peer]) if earlier else peer
@@ -116,13 +117,23 @@ def forwarding_lines(head: RequestHead, peer: bytes, request_id: bytes) -> bytes
         forwarded_host = b""
     else:
         forwarded_host = b"X-Forwarded-Host: %b\r\n" % host
-    return b"X-Forwarded-For: %b\r\nX-Request-ID: %b\r\nVia: 1.%d sidecar\r\n%b%b" % (
+    forwarded = _forwarded_line(head, peer) if b"forwarded" in last else b""
+    return b"X-Forwarded-For: %b\r\nX-Request-ID: %b\r\nVia: 1.%d sidecar\r\n%b%b%b" % (
         chain,
         request_id,
         head.minor,
         proto,
         forwarded_host,
+        forwarded,
     )
+
+
+def _forwarded_line(head: RequestHead, peer: bytes) -> bytes:
+    if b":" in peer:
+        node = b'"[%b]"' % peer
+    else:
+        node = peer if b"." in peer else b"unknown"  # of a unix socket (RFC 7239, section 6.2)
+    return b"Forwarded: %b, for=%b\r\n" % (b", ".join(head.values(b"forwarded")), node)
 
 
 def is_upgrade(head: Head) -> bool:

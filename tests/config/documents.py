@@ -11,6 +11,7 @@ tokens = st.sampled_from(["X-Auth-User", "X-A", "session"])
 claims = st.one_of(
     words, st.integers(-5, 5), st.booleans(), st.lists(words, min_size=1, max_size=2)
 )
+ports = st.sampled_from([8000, "8001", "9000-9010"])
 paths = st.sampled_from(["/", "/a", "/api/x", "/admin/version/"])
 
 
@@ -56,10 +57,20 @@ right_documents = some(
     listen=one_or_many(st.sampled_from(["0.0.0.0:1", "[::1]:2", "unix:/run/a.sock"]), 1),
     admin=st.sampled_from(["127.0.0.1:15020", "unix:/run/b.sock"]),
     upstream=st.none()
+    | st.sampled_from(["http://app:8000", "original-dst"])
     | some(
-        url=st.sampled_from(["http://app:8000", "http://[::1]:9", "unix:/run/app.sock"]),
+        url=st.sampled_from(["http://app:8000", "http://[::1]:9", "original-dst"]),
+        ports=one_or_many(ports),
+        host=st.sampled_from(["loopback", "destination"]),
+        fallback=st.none() | st.sampled_from(["unix:/run/app.sock"]),
         connect_timeout=durations,
         max_connections=st.integers(1, 1000),
+    ),
+    opaque_ports=one_or_many(ports),
+    proxy_protocol=some(**{"from": one_or_many(st.sampled_from(["10.0.0.0/8", "::1", "unix"]))}),
+    outbound=some(
+        listen=one_or_many(st.sampled_from(["127.0.0.1:15001", "[::1]:15001"])),
+        detect_timeout=st.sampled_from(["0", "100ms"]),
     ),
     auth=some(
         mode=st.sampled_from(["enforce", "observe", "off"]),

@@ -174,11 +174,10 @@ timeouts: 5
     assert problems(file, text) == [
         "upstrem: unknown name; did you mean upstream? (file x.yaml:1)",
         "keyring: unknown name; did you mean auth.keyring? (file x.yaml:2)",
-        "state_dir: is not supported by this version (file x.yaml:3)",
         "timeouts: 5 is not a mapping of names (file x.yaml:15)",
         "listen: is empty; at least one is needed (file x.yaml:4)",
         "upstream.url: 'https://app' asks for TLS, which the way to the application does not speak;"
-        " accepted is http://HOST:PORT or unix:/PATH (file x.yaml:5)",
+        " accepted is http://HOST:PORT, unix:/PATH or original-dst (file x.yaml:5)",
         "upstream.max_connections: true is not a whole number (file x.yaml:5)",
         "auth.signing_since.2026-11: 'yesterday' is not an RFC 3339 time such as"
         " 2026-11-23T10:00:00Z (file x.yaml:13)",
@@ -224,7 +223,10 @@ timeouts: 5
         ("dependencies: {a: {url: 'http://a', ca: /ca.pem}}", "dependencies.a.ca: means nothing"),
         ("dependencies: {a: {url: 'http://a', gate: maybe}}", "dependencies.a.gate: 'maybe'"),
         ("version: {from: app}", "version.verify: is needed where version.from is app"),
-        ("auth: {issues: []}", "auth.issues: is not supported by this version (file x.yaml:1)"),
+        ("state_dir: 5", "state_dir: 5 is not text"),
+        ("auth: {issues: [{paths: [/l]}]}", "auth.issues[0]: needs exactly one of json, header,"),
+        ("auth: {issues: [{json: t}]}", "auth.issues[0].paths: is missing"),
+        ("auth: {issues: [{paths: [/l], json: a..b}]}", "auth.issues[0].json: 'a..b' is not"),
         ("- a", "the file: a list is not a mapping of names (file x.yaml:1)"),
         ("a: [1", "x.yaml:2:1: is not YAML: "),
         ("service: null", "service: null is not text"),

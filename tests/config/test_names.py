@@ -26,7 +26,7 @@ def test_the_variables_are_those_that_users_rely_on() -> None:
         for word in (
             "CONFIG SERVICE LISTEN UPSTREAM ADMIN KEYRING AUTH ISSUER AUDIENCE LEEWAY"
             " MAX_TOKEN_LIFETIME VERSION_PATHS DEPENDENCIES LOG_LEVEL LOG_FORMAT ACCESS_LOG DRAIN"
-            " GRACE"
+            " GRACE STATE_DIR"
         ).split()
     }
     assert flag_name("max_token_lifetime") == "--max-token-lifetime"
@@ -63,14 +63,6 @@ def test_dependencies_are_written_with_their_urls_and_requirements() -> None:
 def test_a_dependency_that_is_written_twice_is_refused() -> None:
     assert environment_problems(SIDECAR_DEPENDENCIES="a=http://x/;a=http://y/") == [
         "dependencies.a: is written twice (environment SIDECAR_DEPENDENCIES)"
-    ]
-
-
-@pytest.mark.parametrize("variable", ["SIDECAR_STATE_DIR"])
-@pytest.mark.parametrize("value", ["", "x"])
-def test_a_variable_of_a_later_version_is_refused_honestly(variable: str, value: str) -> None:
-    assert environment_problems(**{variable: value}) == [
-        f"{variable}: is not supported by this version"
     ]
 
 

@@ -81,6 +81,7 @@ class SidecarProcess:
         *,
         flags: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self._inbound = ("127.0.0.1", free_port())
         self._admin = ("127.0.0.1", free_port())
@@ -94,7 +95,7 @@ class SidecarProcess:
         self._errors = file.with_suffix(".stderr")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*COMMAND, "run", "--config", str(file), *flags],
+                [*command, "run", "--config", str(file), *flags],
                 cwd=ROOT,
                 env=clean_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
@@ -214,6 +215,10 @@ class SidecarProcess:
         with Client(self._admin) as client:
             raw = request(target, "Connection: close", *fields, method=method)
             return client.exchange(raw)
+
+    @property
+    def admin_address(self) -> tuple[str, int]:
+        return self._admin
 
     @property
     def inbound_address(self) -> tuple[str, int]:

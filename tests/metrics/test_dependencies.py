@@ -12,6 +12,7 @@ class Status:
     is_up: bool = True
     is_satisfied: bool | None = True
     version: ServiceVersion = field(default_factory=lambda: ServiceVersion("v2.3", "c0"))
+    service: str = "users-backend"
     answered_at: float | None = 100.0
     counts: dict[str, int] = field(default_factory=lambda: {"satisfied": 3, "failed": 1})
 
@@ -24,7 +25,7 @@ class Dependency:
 
 
 def test_each_dependency_is_up_and_satisfied_or_not() -> None:
-    silent = Status(is_up=False, is_satisfied=None, answered_at=None)
+    silent = Status(is_up=False, is_satisfied=None, service="", answered_at=None)
     watched = [
         Dependency("users", Status()),
         Dependency("old", Status(is_satisfied=False)),
@@ -40,6 +41,13 @@ def test_each_dependency_is_up_and_satisfied_or_not() -> None:
     assert values("sidecar_dependency_last_answer_timestamp_seconds") == [100, 100, 0]
     info = {"dependency": "users", "requires": ">=v2.3", "version": "v2.3", "commit": "c0"}
     assert registry.get_sample_value("sidecar_dependency_info", info) == 1
+    named = {
+        tuple(sample.labels.values())
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "sidecar_dependency_service_info"
+    }
+    assert named == {("users", "users-backend"), ("old", "users-backend")}
     labels = {"dependency": "users", "result": "satisfied"}
     assert registry.get_sample_value("sidecar_dependency_checks_total", labels) == 3
 

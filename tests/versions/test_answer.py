@@ -25,7 +25,18 @@ COMMIT = "2257f9c0a1b2c3d4e5f60718293a4b5c6d7e8f90"
 )
 def test_every_form_says_version_and_commit(document: object) -> None:
     answer = parse_answer(json.dumps(document).encode())
-    assert answer == Answer(ServiceVersion("v1.6", COMMIT))
+    assert answer.version == ServiceVersion("v1.6", COMMIT)
+    assert answer.is_ready
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [("thoughts", "thoughts"), (" thoughts\n", "thoughts"), ("unknown", ""), (None, ""), (5, "")]
+    + [("x" * 300, ""), ("a\x00b", "")],
+)
+def test_a_sidecar_says_the_name_of_its_service(service: object, name: str) -> None:
+    content = json.dumps({"service": service, "version": "v1.6", "commit": COMMIT}).encode()
+    assert parse_answer(content) == Answer(ServiceVersion("v1.6", COMMIT), service=name)
 
 
 @pytest.mark.parametrize("version", [None, "", "BAD VERSION", "unknown", "v1\x00", "v" * 300])

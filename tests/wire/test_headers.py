@@ -160,6 +160,21 @@ def test_what_earlier_proxies_wrote_stays_and_the_peer_comes_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("peer", "node"),
+    [
+        (b"10.0.0.1", b"for=10.0.0.1"),
+        (b"2001:db8::7", b'for="[2001:db8::7]"'),
+        (b"unix", b"for=unknown"),
+    ],
+)
+def test_forwarded_is_continued_where_one_began_it(peer: bytes, node: bytes) -> None:
+    began = request("Host: a", 'Forwarded: for=1.1.1.1;proto=https, for="_x"', "forwarded: for=b")
+    line = b'Forwarded: for=1.1.1.1;proto=https, for="_x", for=b, ' + node
+    assert lines_of(began, peer)[-1] == line
+    assert not any(each.startswith(b"Forwarded") for each in lines_of(request("Host: a"), peer))
+
+
 def test_via_names_the_version_that_the_client_spoke() -> None:
     assert b"Via: 1.0 sidecar" in lines_of(request("Host: a", version="1.0"))
 

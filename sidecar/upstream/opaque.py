@@ -1,0 +1,112 @@
+"""One end of a connection whose bytes pass unread, and how such an end is dialled.
+
+Keeps what comes before its tunnel is there, and tells the tunnel the rest. A reset is passed on as
+a reset: what broke off on one side must not look complete on the other. Never gives up a peer that
+is silent or slow, as the protocol is unknown; the kernel's keep-alive finds those that are gone.
+
+The base of ``proxy.opaque`` and ``proxy.outbound``, and what they join their clients with.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, cast
+
+from sidecar.errors import ClientGone, UpstreamRefused, UpstreamTimeout
+from sidecar.net.flow import Flow
+from sidecar.net.peer import reset_on_close
+from sidecar.setting import Address
+
+#: After both sides have said everything, for how long one may take to read it.
+LINGER_S: Final = 60.0
+#: Before the tunnel is there, so much is taken from a peer and no more.
+MAX_EARLY_BYTES: Final = 64 * 1024
+
+# Found dead after some five minutes of silence and as many questions.
+_KEEPALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 0), 180),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", 0), 30),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 0), 4),
+)
+
+
+class OpaqueEnd(Flow):
+    """Bytes in and out, without meaning."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop, stall_s=0)
+        self._early: list[bytes] = []
+        self._early_bytes = 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'joined' if self.tunnel else 'alone'}>"
+
+    def take_early_bytes(self) -> bytes:
+        """What came before the tunnel."""
+        early, self._early, self._early_bytes = self._early, [], 0
+        return b"".join(early)
+
+    def abort(self) -> None:
+        """Cut the connection: the peer sees a reset."""
+        if self.transport is not None:
+            reset_on_close(self.transport)
+            self.transport.abort()
+
+    def expect_end(self) -> None:
+        """Everything is said: whoever does not take it is not waited for without end."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.loop.call_later(LINGER_S, self.abort)
+
+    # --- the event loop's side ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclass of asyncio's, though they do the same.
+        self.transport = cast(asyncio.Transport, transport)
+        name = transport.get_extra_info("socket")
+        if name is not None and name.family != socket.AF_UNIX:
+            for level, option, value in _KEEPALIVE:
+                with suppress(OSError):
+                    name.setsockopt(level, option, value)
+
+    def data_received(self, data: bytes) -> None:
+        if self.tunnel is not None:
+            self.tunnel.carry(self, data)
+            return
+        self._early.append(data)
+        self._early_bytes += len(data)
+        if self._early_bytes >= MAX_EARLY_BYTES:
+            self.pause_reading()
+
+    def eof_received(self) -> bool:
+        self.has_ended = True
+        return self.tunnel is None or self.tunnel.half_close(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self.give_up_writing(ClientGone())
+        if self.tunnel is not None:
+            if exc is not None:
+                self.tunnel.reset()
+            self.tunnel.lose(self)
+
+
+async def dial(end: OpaqueEnd, addresses: Sequence[Address], timeout_s: float) -> None:
+    """Connect ``end`` to the first of these addresses that accepts.
+
+    Raises :class:`UpstreamRefused` or :class:`UpstreamTimeout`.
+    """
+    loop = end.loop
+    try:
+        async with asyncio.timeout(timeout_s or None):
+            for address in addresses:
+                with suppress(OSError):
+                    if address.is_unix:
+                        await loop.create_unix_connection(lambda: end, address.path)
+                    else:
+                        await loop.create_connection(lambda: end, address.host, address.port)
+                    return
+    except TimeoutError:
+        raise UpstreamTimeout(f"It did not accept a connection within {timeout_s:g} s.") from None
+    raise UpstreamRefused("It does not accept connections.")
