@@ -275,7 +275,7 @@ class AnswerTooLarge(AnswerUnreadable):
 
 
 class AnswerTooSlow(AnswerUnreadable):
-    """The body was not complete within ``upstream.response_timeout``."""
+    """The body was not complete within ``upstream.response_timeout``, or a minute."""
 
     reason = "too_slow"
     title = "The answer took too long to be read"

@@ -19,6 +19,8 @@ from sidecar.admin.readiness import Readiness
 from sidecar.admin.routes import AdminView, build_admin
 from sidecar.app.application import Application
 from sidecar.app.calls import build_outbound
+from sidecar.app.contradictions import Contradictions
+from sidecar.app.memory import Memory
 from sidecar.app.reports import Reports, accepted_by_key
 from sidecar.app.versions import Versions
 from sidecar.config.load import Loaded
@@ -33,6 +35,7 @@ from sidecar.metrics.callers import Callers
 from sidecar.metrics.clock import Clock
 from sidecar.metrics.dependencies import Dependencies
 from sidecar.metrics.history import History
+from sidecar.metrics.issued import IssuedTokens
 from sidecar.metrics.limits import Limits
 from sidecar.metrics.registry import build_registry
 from sidecar.metrics.rules import RuleTally
@@ -43,12 +46,12 @@ from sidecar.metrics.traffic import Traffic
 from sidecar.net.fetch import fetch
 from sidecar.net.original_dst import is_of_this_host
 from sidecar.proxy.credentials import Credentials
+from sidecar.proxy.issued import IssueWatcher
 from sidecar.proxy.outbound import Outbound
 from sidecar.proxy.pipeline import Pipeline
 from sidecar.proxy.record import Recorder
 from sidecar.proxy.server import Server
 from sidecar.proxy.tunnels import Tunnels
-from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.policy import Policy
 from sidecar.tokens.permit import NO_SINGLE_RULE, Authorizer
 from sidecar.tokens.reissue import Reissuer
@@ -75,6 +78,10 @@ class App:
     versions: Versions
     history: History
     changes: Changes
+    memory: Memory
+    issued: IssueWatcher | None
+    issued_tokens: IssuedTokens | None
+    contradictions: Contradictions
     admin: web.Application
 
 
@@ -96,13 +103,14 @@ def build_store(settings: Settings) -> KeyStore:
 def build_app(
     loaded: Loaded,
     store: KeyStore,
+    memory: Memory,
     reissuer: Reissuer | None,
     tasks: asyncio.TaskGroup,
     drain: Callable[[], None],
     own_ports: Set[int] = frozenset(),
 ) -> App:
-    """Everything, joined; ``drain`` is called when the admin port is asked to drain, ``own_ports``
-    are those that the sidecar listens on."""
+    """Everything, joined; ``memory`` has the ledger, ``drain`` is called when the admin port is
+    asked to drain, ``own_ports`` are those that the sidecar listens on."""
     settings = loaded.settings
     auth = settings.auth
     loop = asyncio.get_running_loop()
@@ -110,7 +118,7 @@ def build_app(
     identity = Identity(auth.forward.claims)
     removal = TokenRemoval(auth)
     rules = _rule_tally(auth)
-    ledger = Ledger(observing_since=time.time(), leeway_s=auth.leeway_s)
+    ledger = memory.ledger
     traffic = Traffic()
     surroundings = Surroundings(own_ports, is_of_this_host)
     application = Application(settings, loop, surroundings)
@@ -121,6 +129,9 @@ def build_app(
     readiness = Readiness(starting="The sidecar is starting.")
     versions = Versions(settings, stamp_from_environment(os.environ), readiness, application.asked)
     callers = Callers(settings.version.callers)
+    unknown_keys = UnknownKeys(store.remote_sources)
+    issued = _build_watcher(memory, store, policy, unknown_keys)
+    issued_tokens = IssuedTokens(ledger.issuing, lambda: store.current) if ledger.issuing else None
     pipeline = Pipeline(
         service=settings.service,
         limits=settings.limits,
@@ -128,14 +139,17 @@ def build_app(
         version_field=versions.field(),
         authorizer=Authorizer(auth),
         keyring=lambda: store.current,
-        unknown_keys=UnknownKeys(store.remote_sources),
+        unknown_keys=unknown_keys,
         identity=identity,
         credentials=Credentials(removal, reissuer),
         fields=_request_filter(removal, identity),
         upstream=upstream,
         tunnels=tunnels,
-        recorder=Recorder(traffic, ledger, rules, settings.log.access, callers),
+        recorder=Recorder(
+            traffic, ledger, rules, settings.log.access, callers, lambda: store.current
+        ),
         tasks=tasks,
+        issued=issued,
     )
     versions.follow(pipeline)
     outbound = build_outbound(settings, versions, surroundings, tasks)
@@ -151,10 +165,13 @@ def build_app(
         application.opaque_traffic,
         outbound.traffic,
         callers,
+        *([issued_tokens] if issued_tokens is not None else []),
     ]
     history = History(lambda: accepted_by_key(store, ledger))
     changes = Changes()
-    reports = Reports(store, ledger, policy, versions, readiness, history, changes)
+    reports = Reports(
+        store, ledger, policy, versions, readiness, history, changes, auth.show_subjects
+    )
     view = AdminView(
         readiness=readiness,
         registry=build_registry(collectors),
@@ -179,7 +196,28 @@ def build_app(
         versions,
         history,
         changes,
+        memory,
+        issued,
+        issued_tokens,
+        Contradictions(ledger, policy),
         build_admin(view),
+    )
+
+
+def _build_watcher(
+    memory: Memory, store: KeyStore, policy: Policy, unknown_keys: UnknownKeys
+) -> IssueWatcher | None:
+    """What watches the answers; None where this service hands out no tokens."""
+    issuing = memory.ledger.issuing
+    if memory.places is None or issuing is None:
+        return None
+    return IssueWatcher(
+        memory.places,
+        issuing,
+        lambda: store.current,
+        policy,
+        look_for_keys=unknown_keys.resolve,
+        record=memory.cover,
     )
 
 

@@ -38,8 +38,8 @@ class Contradictions:
         enforced = self._policy.is_switch_enforced
         log.log(
             logging.ERROR if enforced else logging.WARNING,
-            "A token of the key %s was issued at %s, though all signers are said to use a newer key "
-            "since %s: a signer lags behind%s.",
+            "A token of the key %s was issued at %s, though all signers are said to use a newer "
+            "key since %s: a signer lags behind%s.",
             key_id,
             format_moment(issued_at),
             format_moment(since),

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from sidecar.app.build import App, build_app, build_store
+from sidecar.app.last_word import say_last_word
 from sidecar.app.logs import configure_logs
+from sidecar.app.memory import Memory, open_state_dir
 from sidecar.config.load import Loaded
 from sidecar.config.settings import Settings
 from sidecar.errors import ConfigError
@@ -74,8 +76,10 @@ def run(loaded: Loaded) -> int:
     _check_token_list(settings, store)
     ports = open_ports(settings)
     try:
+        # Whoever connects from now on waits for us: what was handed out was handed out before.
+        memory = Memory(settings, open_state_dir(settings), time.time())
         reissuer = build_reissuer(settings.auth.forward)
-        _run_loop(_live(loaded, store, reissuer, ports))
+        _run_loop(_live(loaded, store, memory, reissuer, ports))
     except BaseExceptionGroup as group:
         raise _first_of(group) from None
     finally:
@@ -158,18 +162,22 @@ class Ending:
         self.stop_wanted.set()
 
 
-async def _live(loaded: Loaded, store: KeyStore, reissuer: Reissuer | None, ports: Ports) -> None:
+async def _live(
+    loaded: Loaded, store: KeyStore, memory: Memory, reissuer: Reissuer | None, ports: Ports
+) -> None:
     ending = Ending()
     addresses = [address_of(listener) for listener in ports.inbound]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.stop)
     async with asyncio.TaskGroup() as tasks:
-        app = build_app(loaded, store, reissuer, tasks, ending.drain, ports.numbers)
+        app = build_app(loaded, store, memory, reissuer, tasks, ending.drain, ports.numbers)
         background = [
             tasks.create_task(keep_fresh(store)),
             tasks.create_task(_wait_for_keys(app)),
             tasks.create_task(_sweep(app)),
+            tasks.create_task(memory.keep()),
+            tasks.create_task(_watch_unread(app)),
             *map(tasks.create_task, app.versions.tasks()),
         ]
         runner = web.AppRunner(app.admin, access_log=None, handle_signals=False)
@@ -213,12 +221,17 @@ async def _wait_and_drain(app: App, ending: Ending) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(max(drain_end - time.monotonic(), 0)):
             await ending.stop_now.wait()
+    grace_end = time.monotonic() + shutdown.grace_s
     app.server.stop_listening()
     if not await app.server.wait_until_idle(shutdown.grace_s, ending.stop_now.is_set):
         log.warning("Requests were still in flight when the grace ended; they are cut.")
     app.tunnels.cut_all()
     app.server.abort_all()
     await app.server.wait_until_idle(1.0, lambda: False)  # before anything is closed under them
+    await app.memory.finish()
+    if app.issued_tokens is not None:
+        patience_s = min(shutdown.last_word_s, grace_end - time.monotonic())
+        await say_last_word(app.issued_tokens, patience_s, ending.stop_now.is_set)
 
 
 def _hold_for_keys(app: App) -> bool:
@@ -251,8 +264,16 @@ async def _sweep(app: App) -> None:
             app.upstream.sweep()
             app.tunnels.sweep(lambda: app.store.current, time.time())
             app.history.sample(time.time())
+            app.contradictions.sweep(app.store.current)
         except Exception:
             log.exception("A sweep of the connections failed.")
+
+
+async def _watch_unread(app: App) -> None:
+    """See to it that what passes unread is on record; apart from the rest, since a disk may hang."""
+    while app.issued is not None:
+        await asyncio.sleep(0.5)
+        await app.issued.sweep(time.time())
 
 
 def _announce(app: App, addresses: list[str]) -> None:
@@ -268,18 +289,28 @@ def _announce(app: App, addresses: list[str]) -> None:
             "The bytes of connections to opaque ports pass unread, and without a token.",
             extra={"data": {"ports": [str(ports) for ports in settings.opaque_ports]}},
         )
-    log.info(
-        "The sidecar serves, and is not ready yet." if waits_for else "The sidecar is ready.",
-        extra={
-            "data": {
-                "service": settings.service,
-                "version": stamp.version,
-                "listen": addresses,
-                "admin": settings.admin,
-                "upstream": settings.upstream.url,
-                "mode": settings.auth.mode,
-                "keys": list(app.store.current.by_id),
-                **({"waits_for": dict(waits_for)} if waits_for else {}),
-            }
-        },
+    if not app.memory.begins_whole:
+        log.warning(
+            "The application was there before the sidecar, so tokens may have been handed out that "
+            "nobody watched. Start the sidecar first, and keep what it sees in state_dir."
+        )
+    data: dict[str, object] = {
+        "service": settings.service,
+        "version": stamp.version,
+        "listen": addresses,
+        "admin": settings.admin,
+        "upstream": settings.upstream.url,
+        "mode": settings.auth.mode,
+    }
+    if waits_for:
+        log.info(
+            "The sidecar serves, and is not ready yet.",
+            extra={"data": {**data, "keys": _key_ids(app), "waits_for": dict(waits_for)}},
+        )
+    app.readiness.when_ready(
+        lambda: log.info("The sidecar is ready.", extra={"data": {**data, "keys": _key_ids(app)}})
     )
+
+
+def _key_ids(app: App) -> list[str]:
+    return list(app.store.current.by_id)

@@ -33,6 +33,9 @@ from sidecar.tokens.issues import IssuePlaces
 
 log = logging.getLogger("sidecar.app")
 
+#: How long an answer waits for the disk.
+_DISK_PATIENCE_S = 5.0
+
 
 class Memory:
     """``places`` is None where no tokens are handed out; ``begins_whole``: nothing was handed out
@@ -43,6 +46,8 @@ class Memory:
         self._state = state
         self._record: Record | None = None
         self._is_failing = False
+        self._has_finished = False
+        self._has_lost = False  # there was an earlier run, of which nothing is known
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state_dir")
         self._lock = asyncio.Lock()
         record = self._recall(now)
@@ -55,12 +60,14 @@ class Memory:
         if self._state is None:
             return None
         record = self._state.read(now)
+        self._has_lost = self._state.has_set_aside
         if record is None:
             return None
         try:
             self._state.write(replace(record, written_at=now))
         except OSError as error:
             self._fail(error)
+            self._has_lost = True
             return None
         self._record = record
         return record
@@ -78,17 +85,19 @@ class Memory:
             )
         issuing = None
         if scope is not None:
-            issuing = Issuing(scope=scope, unwatched_until=now if is_accepting(settings) else None)
+            is_from_birth = not self._has_lost and not is_accepting(settings)
+            issuing = Issuing(scope=scope, unwatched_until=None if is_from_birth else now)
         return Ledger(
             observing_since=now, leeway_s=auth.leeway_s, issuing=issuing, subjects=subjects
         )
 
     def _is_whole(self, record: Record | None) -> bool:
         issuing = self.ledger.issuing
-        if issuing is None or (record is None and issuing.unwatched_until is None):
+        if issuing is None:
             return True
-        remembered = record.issuing if record is not None else None
-        return remembered is not None and remembered.scope == issuing.scope
+        if record is None:
+            return issuing.unwatched_until is None
+        return record.issuing is not None and record.issuing.scope == issuing.scope
 
     # --- from the loop ---
 
@@ -97,15 +106,15 @@ class Memory:
         issuing = self.ledger.issuing
         if self._state is None or issuing is None:
             return
-        while not self._is_failing and must_be_recorded(self._record, issuing):
+        while self._must_write(issuing):
             async with self._lock:
-                if not self._is_failing and must_be_recorded(self._record, issuing):
+                if self._must_write(issuing):
                     await self._write(take_record(self.ledger, time.time()))
 
     async def keep(self) -> None:
         """Write what has changed, now and then, until cancelled. A disk that failed is tried again
         with it."""
-        while True:
+        while self._state is not None and not self._has_finished:
             async with self._lock:
                 await self._write_if_changed()
             await asyncio.sleep(RECORD_AHEAD_S)
@@ -113,11 +122,18 @@ class Memory:
     async def finish(self) -> None:
         """Write what is to be remembered: nothing will be added any more."""
         async with self._lock:
+            self._has_finished = True
             if self._state is not None:
                 await self._write(take_record(self.ledger, time.time(), is_final=True))
-        self._disk.shutdown(wait=False)
+
+    def _must_write(self, issuing: Issuing) -> bool:
+        if self._is_failing or self._has_finished:
+            return False
+        return must_be_recorded(self._record, issuing)
 
     async def _write_if_changed(self) -> None:
+        if self._has_finished:
+            return
         record = take_record(self.ledger, time.time())
         before = self._record
         if before is None or record != replace(before, written_at=record.written_at):
@@ -127,13 +143,14 @@ class Memory:
         if self._state is None:
             return
         # One thread writes one record after another, also where nobody waits for it any more.
-        writing = asyncio.get_running_loop().run_in_executor(self._disk, self._state.write, record)
+        loop = asyncio.get_running_loop()
         try:
-            await writing
-        except OSError as error:
+            async with asyncio.timeout(_DISK_PATIENCE_S):
+                await loop.run_in_executor(self._disk, self._state.write, record)
+        except (OSError, TimeoutError) as error:
             self._record = None
             self._fail(error)
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._forget)
+            self._disk.submit(self._forget)  # as soon as the disk lets us; nobody waits for that
             return
         if self._is_failing:
             log.info("What was seen of keys is remembered again.", extra={"data": self._where})
@@ -146,7 +163,7 @@ class Memory:
             log.error(
                 "What was seen of keys cannot be written to state_dir, so a restart will not "
                 "remember it. Make room or mend the volume; everything is served meanwhile.",
-                extra={"data": {**self._where, "error": error.strerror}},
+                extra={"data": {**self._where, "error": error.strerror or "it takes too long"}},
             )
         self._is_failing = True
 

@@ -30,12 +30,18 @@ class Reports:
     readiness: Readiness
     history: History
     changes: Changes
+    shows_subjects: bool
 
     def keys(self) -> dict[str, Any]:
         """``/keys``."""
         store = self.store
         return build_keys_report(
-            store.current, self.ledger, self.policy, time.time(), store.observed
+            store.current,
+            self.ledger,
+            self.policy,
+            time.time(),
+            store.observed,
+            shows_subjects=self.shows_subjects,
         )
 
     def dependencies(self) -> dict[str, Any]:

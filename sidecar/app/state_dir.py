@@ -26,12 +26,16 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class StateDir:
-    """``service`` is written beside the record: one of another service says nothing about ours."""
+    """``service`` is written beside the record: one of another service says nothing about ours.
+
+    ``has_set_aside``: there was something, and it could not be believed.
+    """
 
     def __init__(self, path: Path, service: str) -> None:
         self.path = path
         self._service = service
         self._lock: int | None = None
+        self.has_set_aside = False
 
     def open(self) -> None:
         """Make the directory if need be, and lock it.
@@ -80,12 +84,12 @@ class StateDir:
         content = json.dumps(document, separators=(",", ":")).encode()
         fresh = self.path / f".{LEDGER}.new"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        os.replace(fresh, self.path / LEDGER)
+        fresh.replace(self.path / LEDGER)
         self._sync()
 
     def forget(self) -> bool:
@@ -111,6 +115,7 @@ class StateDir:
         return parse_record(document["ledger"])
 
     def _set_aside(self, file: Path, why: str, now: float) -> None:
+        self.has_set_aside = True
         aside = file.with_name(f"{file.stem}.set-aside-{int(now)}-{os.getpid()}{file.suffix}")
         data = {"file": str(file), "set_aside_as": str(aside), "why": why}
         try:
@@ -134,7 +139,7 @@ class StateDir:
 
 def _read(file: Path) -> bytes:
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb") as opened:
+    with os.fdopen(descriptor, "rb") as opened:
         content = opened.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise MemoryUnusable("It is larger than any ledger.")

@@ -203,6 +203,27 @@ def _rules_without_effect(settings: Settings) -> Iterator[str]:
             yield f"{path}.claims: are not looked at where access is {rule.access}"
 
 
+def _issues_that_cannot_be_seen(settings: Settings) -> Iterator[str]:
+    issues = settings.auth.issues
+    if issues and settings.auth.mode == "off" and not settings.keyring:
+        yield "auth.issues: needs auth.keyring, to tell whose tokens are handed out"
+    for index, place in enumerate(issues):
+        path = f"auth.issues[{index}]"
+        header = place.header.lower() if place.header else None
+        if header in _HOP_BY_HOP:
+            yield f"{path}.header: {place.header} belongs to one connection only"
+        if header in ("set-cookie", "cookie"):
+            yield f"{path}.header: {place.header} holds many values; write cookie: NAME instead"
+        if place in issues[:index]:
+            yield f"{path}: is the same as auth.issues[{issues.index(place)}]"
+        answered = sorted({*place.paths} & {*settings.version.paths})
+        if answered and (not place.methods or "GET" in place.methods):
+            yield (
+                f"{path}.paths: {quote(answered[0])} is answered by the sidecar itself"
+                " (version.paths)"
+            )
+
+
 def _matches_everything(rule: RuleSettings) -> bool:
     return "/*" in rule.paths and not rule.methods
 
@@ -264,6 +285,9 @@ CHECKS: tuple[Check, ...] = (
         _resigning_that_cannot_work,
     ),
     Check(("auth.from", "auth.forward.claims"), _identity_fields_that_mislead),
+    Check(
+        ("auth.mode", "auth.keyring", "auth.issues", "version.paths"), _issues_that_cannot_be_seen
+    ),
     Check(("auth.rules",), _rules_that_cannot_work),
     Check(("auth.rules",), _rules_without_effect),
 )

@@ -37,6 +37,7 @@ def merge(readings: Iterable[SourceReading], order: Order) -> Merged:
     """``readings`` in the order of the sources."""
     keys: dict[str, Key] = {}
     statements: dict[str, float] = {}
+    stated_by: dict[str, str] = {}
     revoked = dict(order.revoked)
     revoked_tokens: set[str] = set()
     problems: list[Trouble] = []
@@ -48,7 +49,9 @@ def merge(readings: Iterable[SourceReading], order: Order) -> Merged:
         for key in reading.keys:
             keys.setdefault(key.id, key)
         for key_id, moment in reading.statements.items():
-            statements.setdefault(key_id, moment)
+            if key_id not in statements:
+                statements[key_id] = moment
+                stated_by[key_id] = reading.stated_by.get(key_id, f"{key_id}.since")
         for key_id, where in reading.revoked.items():
             revoked.setdefault(key_id, where)
         revoked_tokens |= reading.revoked_tokens
@@ -58,6 +61,7 @@ def merge(readings: Iterable[SourceReading], order: Order) -> Merged:
         keys.values(),
         newest=order.newest,
         signing_since={**statements, **order.signing_since},
+        stated_by={**stated_by, **dict.fromkeys(order.signing_since, "auth.signing_since")},
         revoked=revoked,
         revoked_tokens=frozenset(revoked_tokens),
     )

@@ -46,7 +46,8 @@ class Trouble:
 class SourceReading:
     """What a source holds now.
 
-    ``statements``: key id to the moment from which all signers use it. ``problems``: files or keys
+    ``statements``: key id to the moment from which all signers use it, ``stated_by`` to the file
+    that says so. ``problems``: files or keys
     that should be of use and are not. ``notices``: what somebody should know besides. ``error``:
     why the source as a whole could not be read; the rest is then from before. ``revoked``: ids of
     keys that are taken out, with the file that says so. ``revoked_tokens``: the ``jti`` of tokens
@@ -60,6 +61,7 @@ class SourceReading:
     error: str | None = None
     revoked: Mapping[str, str] = field(default_factory=dict)
     revoked_tokens: frozenset[str] = frozenset()
+    stated_by: Mapping[str, str] = field(default_factory=dict)
 
 
 class KeySource(Protocol):
@@ -141,6 +143,7 @@ class PathSource:
 
     def _read(self, listing: Listing) -> SourceReading:
         statements: dict[str, float] = {}
+        stated_by: dict[str, str] = {}
         revoked: dict[str, str] = {}
         problems: list[Trouble] = []
         notices: list[Trouble] = []
@@ -151,7 +154,9 @@ class PathSource:
                 if name.endswith(REVOKED_SUFFIX):
                     revoked[name.removesuffix(REVOKED_SUFFIX)] = str(path)
                 elif name.endswith(SINCE_SUFFIX):
-                    statements[name.removesuffix(SINCE_SUFFIX)] = parse_since(read_file(path))
+                    key_id = name.removesuffix(SINCE_SUFFIX)
+                    statements[key_id] = parse_since(read_file(path))
+                    stated_by[key_id] = str(path)
                 elif path.suffix == PRIVATE_SUFFIX and self._was_directory:
                     notices += _look_for_private_key(path)
                 else:
@@ -170,7 +175,14 @@ class PathSource:
             for problem in file.problems
         ]
         keys = tuple(key for file in files.values() for key in file.keys)
-        return SourceReading(keys, statements, tuple(problems), tuple(notices), revoked=revoked)
+        return SourceReading(
+            keys,
+            statements,
+            tuple(problems),
+            tuple(notices),
+            revoked=revoked,
+            stated_by=stated_by,
+        )
 
     def _read_key_file(self, path: Path) -> _KeyFile:
         before = self._files.get(path.name)

@@ -30,21 +30,21 @@ from sidecar.rotation.policy import Policy
 from sidecar.tokens.issued import SignedToken, is_behind, parse_issued
 from sidecar.tokens.issues import Findings, IssuePlaces
 from sidecar.tokens.keyring import Keyring
-from sidecar.wire.coding import decode_content
-from sidecar.wire.head import Field, RequestHead, ResponseHead
+from sidecar.wire.coding import READABLE, decode_content
+from sidecar.wire.head import RequestHead, ResponseHead
 
 log = logging.getLogger("sidecar.proxy")
 
 #: What an encoded body may become. As it came, a body is read up to what a stream holds.
 MAX_DECODED_BYTES: Final = 1024 * 1024
 
-_PLAIN: Final[Field] = (
-    b"accept-encoding",
-    b"Accept-Encoding",
-    b"identity",
-    b"Accept-Encoding: identity\r\n",
-)
+#: How long an answer is held back at most, whatever ``upstream.response_timeout`` says.
+MAX_WAIT_S: Final = 60.0
+
+# What passes unread may hold tokens of the time until somebody looks at the clock again.
+_LOOK_AHEAD_S: Final = 2.0
 _LOG_SPAN_S: Final = 60
+_ACCEPT_ENCODING: Final = b"accept-encoding"
 
 
 class IssueWatcher:
@@ -71,10 +71,11 @@ class IssueWatcher:
 
     def begin(self, x: Exchange) -> None:
         """Find out whether the answer to a request is to be watched, and see to it that it can be
-        read: on a watched path the application is not asked for an encoded or a partial one."""
+        read: on a watched path the application is not asked for a part of an answer, nor for a
+        content coding that is not known here."""
         x.issues = self._places.of(x.head.method, x.target.path)
         if x.issues is not None:
-            _ask_plainly(x.head)
+            _ask_readably(x.head)
 
     async def read(self, x: Exchange, head: ResponseHead, body: Stream) -> None:
         """Read an answer, interim or final, that nothing was passed on of.
@@ -103,9 +104,9 @@ class IssueWatcher:
             self._issuing.unwatched(time.time())
 
     async def sweep(self, now: float) -> None:
-        """Called again and again: what passes unread passes until now."""
+        """Called at least once a second: what passes unread has not ended yet."""
         if self._unread:
-            self._issuing.unwatched(now)
+            self._issuing.unwatched(now + _LOOK_AHEAD_S)
             await self._record()
 
     async def _take(
@@ -130,6 +131,7 @@ class IssueWatcher:
             self._tell_unreadable(x, failure, now)
             if isinstance(failure, AnswerTooLarge | AnswerTooSlow):
                 self._unread.add(x)
+                self._issuing.unwatched(now + _LOOK_AHEAD_S)
         await self._record()
 
     def _hold_back(self, tokens: Sequence[SignedToken], keyring: Keyring, now: float) -> None:
@@ -181,18 +183,24 @@ class IssueWatcher:
             log.log(level, sentence, extra={"data": {**data, **more}})
 
 
-def _ask_plainly(head: RequestHead) -> None:
-    """A token hardly gets smaller, and a part of an answer tells nothing."""
-    for key in (b"accept-encoding", b"range", b"if-range"):
-        head.forget(key)
-    head.fields = [*head.fields, _PLAIN]
+def _ask_readably(head: RequestHead) -> None:
+    """A request that asks for nothing else stays as it is."""
+    head.forget(b"range")
+    head.forget(b"if-range")
+    asked = head.members(_ACCEPT_ENCODING)
+    readable = [member for member in asked if member.partition(b";")[0].rstrip() in READABLE]
+    if len(readable) < len(asked):
+        head.forget(_ACCEPT_ENCODING)
+        value = b", ".join(readable) or b"identity"
+        line = b"Accept-Encoding: %b\r\n" % value
+        head.fields = [*head.fields, (_ACCEPT_ENCODING, b"Accept-Encoding", value, line)]
 
 
 async def _content(x: Exchange, head: ResponseHead, body: Stream) -> bytes:
     """The whole body, decoded. It stays in the stream as it came."""
-    deadline = x.way.response_deadline()
+    latest = asyncio.get_running_loop().time() + MAX_WAIT_S
     try:
-        async with asyncio.timeout_at(deadline if deadline < float("inf") else None):
+        async with asyncio.timeout_at(min(x.way.response_deadline(), latest)):
             is_whole = await body.wait_until_whole()
     except TimeoutError:
         raise AnswerTooSlow from None

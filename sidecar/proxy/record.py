@@ -6,6 +6,7 @@ value of a header field, never a query.
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from sidecar.errors import AmbiguousPath, SidecarError, TokenError, TokenForbidden, UpstreamError
@@ -14,6 +15,7 @@ from sidecar.metrics.rules import RuleTally
 from sidecar.metrics.traffic import Traffic
 from sidecar.proxy.exchange import Exchange
 from sidecar.rotation.ledger import Ledger
+from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.permit import NO_SINGLE_RULE, Permit
 
 access_log = logging.getLogger("sidecar.access")
@@ -60,10 +62,18 @@ class Recorder:
     """Takes note of each exchange; ``access`` is ``off``, ``errors`` or ``all``."""
 
     def __init__(
-        self, traffic: Traffic, ledger: Ledger, rules: RuleTally, access: str, callers: Callers
+        self,
+        traffic: Traffic,
+        ledger: Ledger,
+        rules: RuleTally,
+        access: str,
+        callers: Callers,
+        keyring: Callable[[], Keyring],
     ) -> None:
         self._traffic = traffic
         self._ledger = ledger
+        self._subjects = ledger.subjects
+        self._keyring = keyring
         self._rules = rules
         self._callers = callers if callers.is_counting else None
         self._logs_all = access == "all"
@@ -81,8 +91,12 @@ class Recorder:
 
     def permitted(self, permit: Permit, now: float) -> None:
         """A request was let in: its token is in the ledger before the application has it."""
-        if permit.token is not None and permit.refusal is None:
-            self._ledger.accepted(permit.token, now)
+        token = permit.token
+        if token is None or permit.refusal is not None:
+            return
+        self._ledger.accepted(token, now)
+        if self._subjects is not None and token.key_id != self._keyring().newest:
+            self._subjects.note(token.key_id, token.claims, now)
 
     def end(self, x: Exchange) -> None:
         """An exchange is over, however it ended."""

@@ -40,6 +40,15 @@ class ShutdownSettings:
     grace_s: Annotated[
         float, Setting("then requests in flight may finish for this long", "duration", minimum=0)
     ] = 25.0
+    last_word_s: Annotated[
+        float,
+        Setting(
+            "with auth.issues: after the last answer /metrics is served on until it was read once"
+            " more, at most for this long and within grace",
+            "duration",
+            minimum=0,
+        ),
+    ] = 25.0
 
 
 @dataclass(frozen=True, slots=True)

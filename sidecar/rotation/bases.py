@@ -53,8 +53,13 @@ def find_grounds(case: Case) -> tuple[Ground, ...]:
 
 
 def standing(case: Case) -> Statement | None:
-    """The earliest statement ending the key that nothing contradicts."""
-    said = case.ending[1:] if case.seen.refused_after_switch else case.ending
+    """The earliest statement ending the key that nothing contradicts.
+
+    A token that was refused after the switch contradicts the earliest moment that is stated.
+    """
+    said = case.ending
+    if case.seen.refused_after_switch:
+        said = tuple(statement for statement in said if statement.since > said[0].since)
     return next((statement for statement in said if not case.contradicts(statement)), None)
 
 

@@ -122,7 +122,7 @@ def _outgrows(page: IssuedPage, seen: Issued, others_first: tuple[float, ...]) -
     """Whether a page says something that matters and that its record does not say.
 
     ``others_first``: when each other key was first used. A key's newest issue matters most where it
-    passes one of them: the key is in use again after another one.
+    reaches or passes one of them: the key is in use again after another one.
     """
     if (page.latest_expiry_at or 0) > (seen.latest_expiry_at or 0):
         return True
@@ -136,7 +136,8 @@ def _outgrows(page: IssuedPage, seen: Issued, others_first: tuple[float, ...]) -
         return True
     if newest > recorded_newest + RECORD_AHEAD_S:
         return True
-    return any(recorded_newest < other <= newest for other in others_first)
+    has_grown = newest > recorded_newest
+    return has_grown and any(recorded_newest <= other <= newest for other in others_first)
 
 
 def _presented(page: KeyUsage) -> PresentedRecord:

@@ -52,6 +52,7 @@ class Keyring:
     has it, else the last in natural order. ``order``: every id, oldest first, ``newest`` last.
     ``digest``: the same on every replica with the same keys. ``signing_since``: key id to the
     moment (unix seconds) from which all signers are stated to use it; only of keys in the ring.
+    ``stated_by``: where that is said.
     ``closed_since``: key id to the moment from which a newer key of the ring is stated to sign.
     ``revoked``: key ids that were taken out by name, whether there is such a key or not, with where
     that is said; none of them is in ``by_id``, nor is the same key under another id.
@@ -70,6 +71,7 @@ class Keyring:
         "revoked_keys",
         "revoked_tokens",
         "signing_since",
+        "stated_by",
     )
 
     EMPTY: ClassVar["Keyring"]
@@ -82,6 +84,7 @@ class Keyring:
         signing_since: Mapping[str, float] | None = None,
         revoked: Mapping[str, str] | None = None,
         revoked_tokens: frozenset[str] = frozenset(),
+        stated_by: Mapping[str, str] | None = None,
     ) -> None:
         unsorted: dict[str, Key] = {}
         for key in keys:
@@ -105,6 +108,9 @@ class Keyring:
         self.order = order
         self.digest = _digest(by_id.values())
         self.signing_since: Mapping[str, float] = MappingProxyType(stated)
+        self.stated_by: Mapping[str, str] = MappingProxyType(
+            {key_id: (stated_by or {}).get(key_id, "") for key_id in stated}
+        )
         self.closed_since: Mapping[str, float] = MappingProxyType(
             _closings(order, stated, is_natural=order == tuple(by_id))
         )

@@ -15,6 +15,9 @@ from sidecar.errors import AnswerEncoded, AnswerTooLarge
 # under the name of deflate.
 _GZIP, _ZLIB, _BARE = 31, 15, -15
 
+#: The codings that are known here, in lower case.
+READABLE = frozenset((b"gzip", b"x-gzip", b"deflate", b"identity"))
+
 # More codings one upon another, or more gzip members one after another, come from nobody who means
 # well.
 _MAX_CODINGS = 2

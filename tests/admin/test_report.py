@@ -14,7 +14,7 @@ POLICY = Policy(is_switch_enforced=False, max_lifetime_s=3_600, leeway_s=30)
 FIELDS = [
     *("id", "generation", "algorithm", "thumbprint", "source", "accepted_total", "issued_total"),
     *("live_tokens", "last_used_at", "last_issued_at", "latest_expiry_at", "signing_since"),
-    *("state", "basis", "retirable_at", "why"),
+    *("stated_by", "state", "basis", "retirable_at", "why"),
 ]
 
 
@@ -38,8 +38,8 @@ def ledger() -> Ledger:
 def test_the_report_has_exactly_the_agreed_form() -> None:
     report = build_keys_report(ring("2026-05", "2026-11"), ledger(), POLICY, NOW)
     assert list(report) == [
-        *("observing_since", "unwatched_until", "switch", "keys", "revoked", "revoked_tokens"),
-        "sources",
+        *("observing_since", "unwatched_until", "switch", "keys", "issuing", "revoked"),
+        *("revoked_tokens", "sources"),
     ]
     assert all(list(key) == FIELDS for key in report["keys"])
     assert json.loads(json.dumps(report)) == report

@@ -18,6 +18,7 @@ from sidecar.rotation.snapshot import (
     restore_ledger,
     take_record,
 )
+from sidecar.rotation.subjects import Subjects
 
 NOW = 1_800_000_000.0
 SCOPE = "POST /login json Authorization"
@@ -33,7 +34,7 @@ class Token:
 
 def ledger(unwatched_until: float | None = None) -> Ledger:
     issuing = Issuing(scope=SCOPE, unwatched_until=unwatched_until)
-    return Ledger(observing_since=NOW - 100, leeway_s=30, issuing=issuing)
+    return Ledger(observing_since=NOW - 100, leeway_s=30, issuing=issuing, subjects=Subjects())
 
 
 def issuing_of(book: Ledger) -> Issuing:
@@ -82,6 +83,7 @@ def test_what_was_said_last_is_not_said_by_the_next_run() -> None:
 
 def test_a_record_holds_no_digest_and_no_subject() -> None:
     book = filled()
+    assert book.subjects is not None
     book.subjects.note("a", {"sub": "ann"}, NOW)
     text = json.dumps(take_record(book, NOW).document())
     assert "ann" not in text
