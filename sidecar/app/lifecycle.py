@@ -270,7 +270,7 @@ async def _sweep(app: App) -> None:
 
 
 async def _watch_unread(app: App) -> None:
-    """See to it that what passes unread is on record; apart from the rest, since a disk may hang."""
+    """See to it that what passes unread is on record; apart from the rest: a disk may hang."""
     while app.issued is not None:
         await asyncio.sleep(0.5)
         await app.issued.sweep(time.time())

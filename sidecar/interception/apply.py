@@ -170,13 +170,14 @@ class Iptables(Backend):
             finally:
                 self._delete(family, [f"{name}{suffix}" for name in iptables.JUMPS])
             marked = tuple(f"{name}{suffix}" for name in iptables.JUMPS)
-            wanted = [line.replace(f"{suffix} ", " ") for line in listing if _of(line) in marked]
+            rules = [line for line in listing if line.startswith("-A ")]
+            wanted = [line.replace(f"{suffix} ", " ") for line in rules if _of(line) in marked]
             wanted += [
                 f"-A {iptables.JUMPS[name]} -p tcp -j {name}"
                 for name in iptables.wanted_jumps(plan)
             ]
-            found = [line for line in listing if _of(line) not in marked and line[:2] == "-A"]
-            texts = ("\n".join(sorted_by_chain(rules)) for rules in (found, wanted))
+            found = [line for line in rules if _of(line) not in marked]
+            texts = ("\n".join(sorted_by_chain(each)) for each in (found, wanted))
             lines += [f"{program}: {line}" for line in _diff(*texts)]
         return lines
 
@@ -233,9 +234,11 @@ def sorted_by_chain(lines: Sequence[str]) -> list[str]:
 
 
 def _diff(found: str, wanted: str) -> list[str]:
-    lines = unified_diff(
-        found.splitlines(), wanted.splitlines(), "in force", "wanted", lineterm="", n=0
+    # Where nft sets empty lines says nothing about the rules.
+    there, asked = (
+        [line for line in text.splitlines() if line.strip()] for text in (found, wanted)
     )
+    lines = unified_diff(there, asked, "in force", "wanted", lineterm="", n=0)
     return [line for line in lines if not line.startswith("@@")]
 
 

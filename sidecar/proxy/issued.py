@@ -75,7 +75,7 @@ class IssueWatcher:
         content coding that is not known here."""
         x.issues = self._places.of(x.head.method, x.target.path)
         if x.issues is not None:
-            _ask_readably(x.head)
+            x.head = _ask_readably(x.head)
 
     async def read(self, x: Exchange, head: ResponseHead, body: Stream) -> None:
         """Read an answer, interim or final, that nothing was passed on of.
@@ -183,17 +183,19 @@ class IssueWatcher:
             log.log(level, sentence, extra={"data": {**data, **more}})
 
 
-def _ask_readably(head: RequestHead) -> None:
-    """A request that asks for nothing else stays as it is."""
-    head.forget(b"range")
-    head.forget(b"if-range")
+def _ask_readably(head: RequestHead) -> RequestHead:
+    """The head to forward; one that asks for nothing else stays as it is."""
     asked = head.members(_ACCEPT_ENCODING)
     readable = [member for member in asked if member.partition(b";")[0].rstrip() in READABLE]
+    unwanted = {b"range", b"if-range"}
     if len(readable) < len(asked):
-        head.forget(_ACCEPT_ENCODING)
+        unwanted.add(_ACCEPT_ENCODING)
+    fields = [field for field in head.fields if field[0] not in unwanted]
+    if len(readable) < len(asked):
         value = b", ".join(readable) or b"identity"
         line = b"Accept-Encoding: %b\r\n" % value
-        head.fields = [*head.fields, (_ACCEPT_ENCODING, b"Accept-Encoding", value, line)]
+        fields.append((_ACCEPT_ENCODING, b"Accept-Encoding", value, line))
+    return head if fields == head.fields else head.having(fields)
 
 
 async def _content(x: Exchange, head: ResponseHead, body: Stream) -> bytes:

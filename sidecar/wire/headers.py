@@ -129,10 +129,8 @@ def forwarding_lines(head: RequestHead, peer: bytes, request_id: bytes) -> bytes
 
 
 def _forwarded_line(head: RequestHead, peer: bytes) -> bytes:
-    if b":" in peer:
-        node = b'"[%b]"' % peer
-    else:
-        node = peer if b"." in peer else b"unknown"  # of a unix socket (RFC 7239, section 6.2)
+    # A peer without an address is on a unix socket (RFC 7239, section 6.2).
+    node = b'"[%b]"' % peer if b":" in peer else peer if b"." in peer else b"unknown"
     return b"Forwarded: %b, for=%b\r\n" % (b", ".join(head.values(b"forwarded")), node)
 
 

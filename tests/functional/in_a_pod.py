@@ -177,7 +177,7 @@ def test_the_pods_own_calls_work_and_the_sidecars_do_not_loop(
 ) -> None:
     server = subprocess.Popen(
         ["ip", "netns", "exec", "client", sys.executable, "-m", "http.server", "-b", "::", "9000"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/sys/class/net",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
     try:
         own = {"outbound": {"listen": ["127.0.0.1:15001", "[::1]:15001"]}}

@@ -31,8 +31,15 @@ def test_every_form_says_version_and_commit(document: object) -> None:
 
 @pytest.mark.parametrize(
     ("service", "name"),
-    [("thoughts", "thoughts"), (" thoughts\n", "thoughts"), ("unknown", ""), (None, ""), (5, "")]
-    + [("x" * 300, ""), ("a\x00b", "")],
+    [
+        ("thoughts", "thoughts"),
+        (" thoughts\n", "thoughts"),
+        ("unknown", ""),
+        (None, ""),
+        (5, ""),
+        ("x" * 300, ""),
+        ("a\x00b", ""),
+    ],
 )
 def test_a_sidecar_says_the_name_of_its_service(service: object, name: str) -> None:
     content = json.dumps({"service": service, "version": "v1.6", "commit": COMMIT}).encode()
