@@ -15,6 +15,10 @@ RUN pip install --no-cache-dir --root-user-action=ignore --constraint constraint
         --constraint constraints.txt dist/*.whl
 
 FROM python:3.13-slim
+# For `sidecar intercept`, in an init container with NET_ADMIN; what proxies never calls it.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends nftables \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
 # What runs has no use for an installer.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip*
 COPY --from=build /opt/sidecar /opt/sidecar
