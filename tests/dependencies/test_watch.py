@@ -109,6 +109,7 @@ def test_the_report_says_state_age_and_last_error() -> None:
     world.now += 10
     assert world.report() == {
         "name": "users",
+        "service": None,
         "url": "http://users/version",
         "requires": ">=v2.3",
         "gate": "startup",

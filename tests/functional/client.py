@@ -198,3 +198,15 @@ def request(
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def heard_before_the_cut(address: Address, raw: bytes = b"") -> bytes:
+    """What comes on a connection that the server ends at once: perhaps so soon that connecting
+    fails already."""
+    try:
+        with Client(address) as client:
+            if raw:
+                client.send(raw)
+            return client.rest()
+    except ConnectionError:
+        return b""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.functional.application import Application
-from tests.functional.client import Client, request
+from tests.functional.client import Client, heard_before_the_cut, request
 from tests.functional.conftest import Launch
 from tests.functional.sidecar_process import COMMAND, SidecarProcess
 
@@ -166,8 +166,7 @@ def test_a_call_reaches_whom_it_was_made_to_and_does_not_come_back(
 @by_family
 def test_a_call_that_was_not_redirected_is_cut(launch: Launch, family: int) -> None:
     sidecar = start(launch)
-    with Client((("127.0.0.1", "::1")[family], 15001)) as client:
-        assert client.rest() == b""
+    assert heard_before_the_cut((("127.0.0.1", "::1")[family], 15001)) == b""
     metrics = sidecar.metrics()
     assert metrics.value("sidecar_outbound_failures_total", reason="not_intercepted") == 1
 
@@ -175,6 +174,5 @@ def test_a_call_that_was_not_redirected_is_cut(launch: Launch, family: int) -> N
 @by_family
 def test_a_call_to_the_sidecar_itself_is_cut(launch: Launch, family: int) -> None:
     sidecar = start(launch)
-    with Client((THERE[family], 15006)) as client:
-        assert client.rest() == b""
+    assert heard_before_the_cut((THERE[family], 15006)) == b""
     assert sidecar.metrics().value("sidecar_outbound_failures_total", reason="loop") == 1

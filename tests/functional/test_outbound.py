@@ -1,6 +1,5 @@
 """The application's own calls, redirected to the sidecar, reach whom they were made to."""
 
-import contextlib
 import re
 import signal
 import socket
@@ -11,7 +10,7 @@ import pytest
 
 from tests.functional import redirected
 from tests.functional.application import Application, Request, Talk, answering
-from tests.functional.client import Client, request
+from tests.functional.client import heard_before_the_cut, request
 from tests.functional.conftest import Launch
 from tests.functional.hostile import NO_LINGER
 from tests.functional.redirected import Redirected, Service
@@ -290,10 +289,7 @@ def test_a_reset_of_the_destination_is_passed_on(launch: Launch, serve: Serve) -
 
 def test_a_connection_that_was_not_redirected_is_cut(launch: Launch) -> None:
     calling = Calling(launch)
-    with Client(calling.address) as client:
-        with contextlib.suppress(ConnectionError):
-            client.send(request("/"))
-        assert client.rest() == b""
+    assert heard_before_the_cut(calling.address, request("/")) == b""
     assert calling.total("failures_total", reason="not_intercepted") == 1
 
 
