@@ -45,6 +45,15 @@ class Redirected(Client):
         return False
 
 
+def is_reset_at_once(address: tuple[str, int], port: int) -> bool:
+    """Whether such a connection is reset unasked: perhaps so soon that connecting fails already."""
+    try:
+        with Redirected(address, port) as client:
+            return client.is_reset()
+    except ConnectionResetError:
+        return True
+
+
 class Service:
     """A server of some protocol on loopback; ``talk`` is called for each connection, on a thread
     of its own. Keeps what went wrong until :meth:`close`."""

@@ -12,7 +12,7 @@ from tests.functional import redirected
 from tests.functional.client import request
 from tests.functional.conftest import Launch
 from tests.functional.hostile import NO_LINGER
-from tests.functional.redirected import Redirected, Service
+from tests.functional.redirected import Redirected, Service, is_reset_at_once
 from tests.functional.sidecar_process import SidecarProcess, free_port, wait_until
 
 Serve = Callable[[Callable[[socket.socket], None]], Service]
@@ -120,8 +120,7 @@ def test_nobody_fills_the_sidecars_memory_by_reading_slowly(launch: Launch, serv
 def test_an_application_that_does_not_listen_is_a_reset(launch: Launch) -> None:
     port = free_port()
     sidecar = start(launch, port)
-    with Redirected(sidecar.inbound_address, port) as client:
-        assert client.is_reset()
+    assert is_reset_at_once(sidecar.inbound_address, port)
     sidecar.wait_for_log("was not reached at an opaque port")
     metrics = sidecar.metrics()
     assert (
@@ -171,8 +170,7 @@ def test_they_count_against_the_limit_of_connections(launch: Launch, serve: Serv
     with Redirected(sidecar.inbound_address, service.port) as first:
         first.send(b"a")
         first.receive(1)
-        with Redirected(sidecar.inbound_address, service.port) as second:
-            assert second.is_reset()
+        assert is_reset_at_once(sidecar.inbound_address, service.port)
         first.send(b"b")
         assert first.receive(1) == b"b"
     assert sidecar.metrics().value("sidecar_opaque_connections_total", result="refused") == 1

@@ -13,7 +13,7 @@ from tests.functional.application import Application, Request, Talk, answering
 from tests.functional.client import heard_before_the_cut, request
 from tests.functional.conftest import Launch
 from tests.functional.hostile import NO_LINGER
-from tests.functional.redirected import Redirected, Service
+from tests.functional.redirected import Redirected, Service, is_reset_at_once
 from tests.functional.sidecar_process import SidecarProcess, free_port, wait_until
 
 SWITCHING = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
@@ -267,8 +267,7 @@ def test_a_server_that_speaks_first_does_not_wait(launch: Launch, serve: Serve) 
 
 def test_a_destination_that_refuses_is_a_reset(launch: Launch) -> None:
     calling = Calling(launch)
-    with calling.call(free_port()) as client:
-        assert client.is_reset()
+    assert is_reset_at_once(calling.address, free_port())
     assert calling.total("failures_total", reason="upstream_refused") == 1
 
 
@@ -297,8 +296,7 @@ def test_the_sidecar_never_calls_itself(launch: Launch) -> None:
     calling = Calling(launch)
     own = (calling.own_port, calling.sidecar.inbound_address[1], calling.sidecar.admin_address[1])
     for port in own:
-        with calling.call(port) as client:
-            assert client.is_reset()
+        assert is_reset_at_once(calling.address, port)
     assert calling.total("failures_total", reason="loop") == 3
     assert calling.total("connections_open") == 0
 
@@ -307,8 +305,7 @@ def test_too_many_calls_are_cut_and_counted(launch: Launch, service: Application
     calling = Calling(launch, outbound={"max_connections": 1})
     with calling.call(port_of(service)) as first:
         assert first.exchange(request("/")).status == 200
-        with calling.call(port_of(service)) as second:
-            assert second.is_reset()
+        assert is_reset_at_once(calling.address, port_of(service))
         assert first.exchange(request("/")).status == 200
     assert calling.total("failures_total", reason="over_limit") == 1
 
