@@ -40,7 +40,7 @@ def build_state(
         "title": str(version["service"]),
         "subtitle": f"version {version['version']}, commit {version['commit']}, "
         f"sidecar {version['sidecar']}",
-        "note": f"Seen by this replica since {keys['observing_since']}.",
+        "note": _note(keys),
         "waits_for": dict(waits_for),
         "keys": keys["keys"],
         "service": _service(version, dependencies),
@@ -49,6 +49,28 @@ def build_state(
         "changes": _changes(past.changes),
         "links": _LINKS,
     }
+
+
+def _note(keys: Mapping[str, Any]) -> str:
+    """Since when what is shown was seen, and how far the watching of what is handed out reaches."""
+    note = f"Seen by this replica since {keys['observing_since']}."
+    issuing = keys["issuing"]
+    if issuing is None:
+        return note
+    until = keys["unwatched_until"]
+    if until is None:
+        note += " The tokens that it hands out are watched from birth."
+    else:
+        note += f" Until {until} tokens may have been handed out unseen."
+    if issuing["unknown_total"]:
+        note += (
+            f" {issuing['unknown_total']:,} were signed with a key that the keyring does not have."
+        )
+    if held_back := sum(issuing["refused"].values()):
+        note += f" {held_back:,} of an old key were held back."
+    if issuing["ended_at"] is not None:
+        note += f" The last answer was out at {issuing['ended_at']}."
+    return note
 
 
 def _refusals(rejections: Mapping[tuple[str, str, bool], int]) -> list[dict[str, Any]]:

@@ -147,7 +147,8 @@ class Ledger:
         last = page.last_used_at
         if last is None or now > last:
             page.last_used_at = now
-        if token.digest not in page.live.kept:
+        live = page.live
+        if token.digest not in live.kept and token.digest not in live.left_out:
             page.enter(token, now)
 
     def rejected(

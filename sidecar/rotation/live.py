@@ -16,6 +16,9 @@ import heapq
 
 LIVE_TOKENS_BOUND = 50_000
 
+#: How many of the tokens that are not in the sample are known again when they come again.
+LEFT_OUT_BOUND = 20_000
+
 _BUCKET_S = 60
 _NEVER = None
 
@@ -28,12 +31,23 @@ class LiveTokens:
     only the first token of a bucket costs a push on the heap.
     """
 
-    __slots__ = ("_bound", "_buckets", "_expiries", "_inexact_until", "_leeway_s", "_mask", "kept")
+    __slots__ = (
+        "_bound",
+        "_buckets",
+        "_expiries",
+        "_inexact_until",
+        "_leeway_s",
+        "_mask",
+        "kept",
+        "left_out",
+    )
 
     def __init__(self, *, leeway_s: float, bound: int = LIVE_TOKENS_BOUND) -> None:
         if bound < 2:
             raise ValueError("the bound must be at least 2")
         self.kept: dict[bytes, int | None] = {}  # digest -> exp; None = never expires
+        # Some of those that were added and are not in the sample; again, they change nothing.
+        self.left_out: set[bytes] = set()
         self._buckets: dict[int | None, list[bytes]] = {}
         self._expiries: list[int] = []  # heap of the buckets that expire
         self._mask = 0
@@ -54,6 +68,9 @@ class LiveTokens:
                 self._thin()
         if int.from_bytes(digest, "big") & self._mask:
             self._leave_out(expires_at)
+            if len(self.left_out) >= LEFT_OUT_BOUND:
+                self.left_out.clear()
+            self.left_out.add(digest)
         else:
             self._keep(digest, expires_at)
 
@@ -94,8 +111,9 @@ class LiveTokens:
         while expiries and (expiries[0] + 1) * _BUCKET_S + self._leeway_s <= now:
             for digest in self._buckets.pop(heapq.heappop(expiries)):
                 del self.kept[digest]
-        if not self.kept:
+        if not self.kept and self._mask:
             self._mask = 0
+            self.left_out.clear()
 
     def _thin(self) -> None:
         """Double the number of tokens that each kept one stands for, and drop the others."""

@@ -182,10 +182,13 @@ def _member(document: Any, path: tuple[str, ...]) -> Any:
 
 def _cookie_value(field: bytes, names: tuple[bytes, ...], now: float) -> bytes | None:
     """The value of a ``Set-Cookie`` field (RFC 6265, section 4.1); None = another cookie, or one
-    that is deleted by it."""
+    that is deleted by it. What looks like a token is one, whatever the attributes say: readers
+    differ about them, and no token may slip through between two of them."""
     pair, *attributes = field.split(b";")
     name, _, value = pair.partition(b"=")
-    if name.strip(b" \t") not in names or _is_deletion(attributes, now):
+    if name.strip(b" \t") not in names:
+        return None
+    if value.count(b".") != 2 and _is_deletion(attributes, now):
         return None
     value = value.strip(b" \t")
     if len(value) > 1 and value[:1] == value[-1:] == b'"':

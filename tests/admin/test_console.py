@@ -150,7 +150,7 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
     state = build_state(
         version={"service": "thoughts", "version": "v1", "commit": "c", "sidecar": "0.1"},
         waits_for={"keys": "none yet"},
-        keys={"observing_since": "2026-11-23T10:00:00Z", "keys": [{"id": "k"}]},
+        keys={"observing_since": "2026-11-23T10:00:00Z", "keys": [{"id": "k"}], "issuing": None},
         dependencies={
             "dependencies": [
                 {
@@ -174,6 +174,7 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
         ),
         now=1_763_892_000.0,
     )
+    assert state["note"] == "Seen by this replica since 2026-11-23T10:00:00Z."
     assert state["waits_for"] == {"keys": "none yet"}
     assert state["keys"] == [{"id": "k"}]
     assert [each["reason"] for each in state["refusals"]] == ["missing", "expired"]
@@ -186,6 +187,33 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
         "why": "too old",
     }
     json.dumps(state)
+
+
+@pytest.mark.parametrize(
+    ("until", "issuing", "words"),
+    [
+        (None, {}, "are watched from birth."),
+        ("2026-11-23T10:05:00Z", {}, "Until 2026-11-23T10:05:00Z tokens may have been handed out"),
+        (None, {"unknown_total": 1_200}, "1,200 were signed with a key that the keyring"),
+        (None, {"refused": {"a": 2, "b": 1}}, "3 of an old key were held back."),
+        (None, {"ended_at": "2026-11-23T11:00:00Z"}, "The last answer was out at 2026-11-23T11"),
+    ],
+)
+def test_the_note_says_how_far_the_watching_reaches(
+    until: str | None, issuing: dict[str, Any], words: str
+) -> None:
+    nothing: dict[str, Any] = {"ended_at": None, "refused": {}, "unknown_total": 0}
+    since = "2026-11-23T10:00:00Z"
+    keys: dict[str, Any] = {"observing_since": since, "keys": [], "unwatched_until": until}
+    state = build_state(
+        version={"service": "users", "version": "v1", "commit": "c", "sidecar": "0.1"},
+        waits_for={},
+        keys={**keys, "issuing": nothing | issuing},
+        dependencies={"dependencies": []},
+        past=Past({}, [], []),
+        now=1_763_892_000.0,
+    )
+    assert words in state["note"]
 
 
 def test_the_last_changes_are_kept_and_requests_are_not() -> None:

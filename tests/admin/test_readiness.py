@@ -34,3 +34,14 @@ def test_releasing_what_nobody_holds_changes_nothing() -> None:
 def test_its_repr_says_what_it_waits_for() -> None:
     assert repr(Readiness(keyring="x", listener="y")) == "<Readiness waits for keyring, listener>"
     assert repr(Readiness()) == "<Readiness ready>"
+
+
+def test_it_is_told_once_and_only_once_that_it_is_ready() -> None:
+    told: list[str] = []
+    readiness = Readiness(keyring="no key was loaded yet")
+    readiness.when_ready(lambda: told.append("ready"))
+    assert told == []
+    readiness.release("keyring")
+    readiness.hold("keyring", "again")
+    readiness.release("keyring")
+    assert told == ["ready"]

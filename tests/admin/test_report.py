@@ -4,9 +4,12 @@ import json
 from dataclasses import dataclass
 
 from sidecar.admin.report import build_keys_report
+from sidecar.errors import UNREADABLE_REASONS
 from sidecar.keys.status import SourceStatus
+from sidecar.rotation.issuing import Issuing
 from sidecar.rotation.ledger import Ledger
 from sidecar.rotation.policy import Policy
+from sidecar.rotation.subjects import Subjects
 from sidecar.tokens.keyring import Key, Keyring
 
 NOW = 1_795_428_000.0  # 2026-11-23T10:00:00Z
@@ -133,3 +136,39 @@ def test_each_source_of_keys_is_reported_with_the_age_of_what_it_gave() -> None:
             "keys": [],
         },
     ]
+
+
+def test_what_is_handed_out_is_reported_where_it_is_watched() -> None:
+    issuing = Issuing(scope="x", unwatched_until=NOW - 60)
+    book = Ledger(observing_since=NOW - 3_600, leeway_s=30, issuing=issuing)
+    issuing.issued(Token("a", issued_at=int(NOW) - 5, expires_at=int(NOW) + 100), NOW)
+    book.accepted(Token("a"), NOW)
+    issuing.issued_unknown(int(NOW), int(NOW) + 5, NOW)
+    issuing.refused("a")
+    issuing.unreadable_answer("no_json", NOW - 30)
+    report = build_keys_report(ring("a", "b"), book, POLICY, NOW)
+    assert report["unwatched_until"] == "2026-11-23T09:59:30Z"
+    new, old = report["keys"]
+    assert (new["issued_total"], old["issued_total"]) == (0, 1)
+    assert old["last_issued_at"] == "2026-11-23T09:59:55Z"
+    assert old["latest_expiry_at"] == "2026-11-23T10:01:40Z"
+    assert report["issuing"] == {
+        "ended_at": None,
+        "refused": {"a": 1},
+        "unknown_total": 1,
+        "unknown_last_at": "2026-11-23T10:00:00Z",
+        "unreadable": dict.fromkeys(UNREADABLE_REASONS, 0) | {"no_json": 1},
+    }
+
+
+def test_bearers_of_old_keys_are_shown_as_digests_unless_names_are_asked_for() -> None:
+    book = Ledger(observing_since=NOW, leeway_s=30, subjects=Subjects("sub"))
+    assert book.subjects is not None
+    book.subjects.note("a", {"sub": "ann"}, NOW)
+    for shows in (False, True):
+        report = build_keys_report(ring("a", "b"), book, POLICY, NOW, shows_subjects=shows)
+        new, old = report["keys"]
+        ((subject, at),) = [tuple(each.values()) for each in old["subjects"]]
+        assert at == "2026-11-23T10:00:00Z"
+        assert (subject == "ann") is shows
+        assert "subjects" not in new

@@ -11,6 +11,7 @@ from sidecar.keys.settings import KeySourceSettings
 from sidecar.tokens.settings import (
     AuthSettings,
     ForwardSettings,
+    IssueSettings,
     PlaceSettings,
     ResignSettings,
     RuleSettings,
@@ -271,3 +272,35 @@ def test_one_query_parameter_is_listed_once() -> None:
     places = (PlaceSettings(query="a"), PlaceSettings(cookie="a"), PlaceSettings(query="a"))
     (problem,) = auth_contradictions(places=places)
     assert problem == "auth.from[2]: the query parameter a is listed before"
+
+
+# --- what is handed out ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("issue", "problem"),
+    [
+        (IssueSettings(paths=("/a",), header="Transfer-Encoding"), "belongs to one connection"),
+        (IssueSettings(paths=("/a",), header="Set-Cookie"), "write cookie: NAME instead"),
+        (IssueSettings(paths=("/version",), json="t"), "is answered by the sidecar itself"),
+    ],
+)
+def test_a_place_in_which_no_token_can_be_seen_is_refused(
+    issue: IssueSettings, problem: str
+) -> None:
+    (found,) = auth_contradictions(issues=(issue,))
+    assert found.startswith("auth.issues[0].")
+    assert problem in found
+
+
+def test_the_same_place_twice_is_named() -> None:
+    issue = IssueSettings(paths=("/login",), json="token")
+    (found,) = auth_contradictions(issues=(issue, issue))
+    assert found == "auth.issues[1]: is the same as auth.issues[0]"
+
+
+def test_watching_needs_keys_though_nothing_is_verified() -> None:
+    auth = AuthSettings(mode="off", issues=(IssueSettings(paths=("/login",), json="token"),))
+    (found,) = contradictions(auth=auth, keyring=())
+    assert found.startswith("auth.issues: needs auth.keyring")
+    assert contradictions(auth=auth) == []

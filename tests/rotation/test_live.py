@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.rotation.live import LiveTokens
+from sidecar.rotation.live import LEFT_OUT_BOUND, LiveTokens
 
 LEEWAY_S = 30
 
@@ -105,3 +105,13 @@ def test_expired_tokens_leave_the_memory() -> None:
 def test_a_bound_that_could_never_be_kept_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         LiveTokens(leeway_s=0, bound=1)
+
+
+def test_what_is_left_out_of_the_sample_is_known_again_within_bounds() -> None:
+    live = LiveTokens(leeway_s=LEEWAY_S, bound=10)
+    for number in range(3 * LEFT_OUT_BOUND):
+        live.add(digest(number), 1_000, now=0)
+        assert digest(number) in live.kept or digest(number) in live.left_out
+        assert len(live.left_out) <= LEFT_OUT_BOUND
+    assert live.count(2_000) == 0
+    assert live.left_out == set()  # once it is exact again, each of them would count
