@@ -24,6 +24,7 @@ class Amounts:
     stream_bytes: int = 1 << 30
     connections: int = 1000
     live_tokens: int = 10_000
+    ledger_tokens: int = 100_000
     is_quick: bool = False
 
     def quick(self) -> "Amounts":
@@ -36,6 +37,7 @@ class Amounts:
             stream_bytes=1 << 26,
             connections=100,
             live_tokens=1000,
+            ledger_tokens=1000,
             is_quick=True,
         )
 

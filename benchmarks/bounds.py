@@ -94,6 +94,23 @@ BOUNDS: Sequence[Bound] = (
         "x",
         "sidecar-keys",
     ),
+    Bound(
+        "requests/s with 100,000 live tokens, of without a ledger",
+        "issuing.requests_per_s",
+        0.97,
+        True,
+        "sidecar-no-ledger",
+        "x",
+        "sidecar-issues",
+    ),
+    Bound(
+        "memory of the ledger with them",
+        "issuing.memory_mib",
+        25,
+        False,
+        unit="MiB",
+        program="sidecar-issues",
+    ),
 )
 
 

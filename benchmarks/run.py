@@ -81,7 +81,11 @@ def _measure(name: str, bench: Bench, failed: dict[str, str]) -> list[Sample]:
 
 def _count_fresh(measures: Sequence[str], amounts: Amounts) -> int:
     """How many tokens are shown once, by the measure that needs most of them."""
-    needed = {"cold": amounts.fresh_tokens, "memory": amounts.live_tokens}
+    needed = {
+        "cold": amounts.fresh_tokens,
+        "memory": amounts.live_tokens,
+        "issuing": amounts.ledger_tokens,
+    }
     return max((needed.get(measure, 0) for measure in measures), default=0)
 
 

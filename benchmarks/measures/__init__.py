@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.bench import Bench
 from benchmarks.measures.interception import measure_interception
+from benchmarks.measures.issuing import measure_issuing
 from benchmarks.measures.latency import measure_latency
 from benchmarks.measures.memory import measure_memory
 from benchmarks.measures.scale import measure_scale
@@ -21,4 +22,5 @@ MEASURES: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
     "startup": measure_startup,
     "scale": measure_scale,
     "interception": measure_interception,
+    "issuing": measure_issuing,
 }

@@ -27,12 +27,12 @@ def measure_memory(bench: Bench) -> Iterator[Sample]:
                     stack.enter_context(connect(proxy.port))
                     for _ in range(bench.amounts.connections)
                 ]
-                _show(bench.tokens.fresh[: bench.amounts.live_tokens], connections)
+                show_tokens(bench.tokens.fresh[: bench.amounts.live_tokens], connections)
                 loaded = proxy.process.resident_bytes()
                 yield Sample("memory.loaded_mib", proxy.name, number, loaded / _MIB)
 
 
-def _show(tokens: Sequence[str], connections: Sequence[socket.socket]) -> None:
+def show_tokens(tokens: Sequence[str], connections: Sequence[socket.socket]) -> None:
     """Every token once, on connections that stay open, few at a time as callers are."""
     for start in range(0, len(tokens), _AT_ONCE):
         used = []

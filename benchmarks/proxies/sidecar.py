@@ -12,24 +12,39 @@ from benchmarks.proxies.kind import Kind, Setup, Start
 RULES = 500
 KEYS = 50
 
+_ISSUE = {"paths": ["/api/login"], "methods": ["POST"], "json": "token"}
 
-def configure(setup: Setup, *, rules: int = 0, has_many_keys: bool = False) -> Start:
+
+def configure(
+    setup: Setup,
+    *,
+    rules: int = 0,
+    has_many_keys: bool = False,
+    issues: bool = False,
+    module: str = "sidecar",
+) -> Start:
     """Write its configuration: whatever is not told here is as it comes."""
     port, admin_port = free_port(), free_port()
     tokens = setup.tokens
     keyring = tokens.large_keyring if has_many_keys else tokens.keyring
-    settings = {
+    settings: dict[str, Any] = {
         "service": "items",
         "listen": f"127.0.0.1:{port}",
         "admin": f"127.0.0.1:{admin_port}",
         "upstream": {"url": f"http://127.0.0.1:{setup.upstream_port}"},
-        "auth": {"keyring": [{"path": str(keyring)}], "rules": _rules(rules)},
+        "auth": {
+            "keyring": [{"path": str(keyring)}],
+            "rules": _rules(rules),
+            "issues": [_ISSUE] if issues else [],
+        },
         # How long it goes on serving when it is told to end is not measured.
         "shutdown": {"drain": "0s", "grace": "1s"},
     }
     path = setup.directory / "sidecar.yaml"
     path.write_text(json.dumps(settings, indent=2))  # JSON is YAML
-    command = (sys.executable, "-m", "sidecar", "run", "--config", path)
+    if issues:
+        settings["state_dir"] = str(setup.directory / "state")
+    command = (sys.executable, "-m", module, "run", "--config", path)
     return Start(command, port, ready_port=admin_port, ready_target="/ready")
 
 
@@ -45,3 +60,7 @@ def _rules(count: int) -> list[dict[str, Any]]:
 KIND = Kind("sidecar", "sidecar", configure)
 WITH_RULES = Kind("sidecar-rules", "sidecar", partial(configure, rules=RULES))
 WITH_KEYS = Kind("sidecar-keys", "sidecar", partial(configure, has_many_keys=True))
+WITH_ISSUES = Kind("sidecar-issues", "sidecar", partial(configure, issues=True))
+WITHOUT_LEDGER = Kind(
+    "sidecar-no-ledger", "sidecar", partial(configure, module="benchmarks.without_ledger")
+)
