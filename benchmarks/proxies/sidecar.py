@@ -40,10 +40,10 @@ def configure(
         # How long it goes on serving when it is told to end is not measured.
         "shutdown": {"drain": "0s", "grace": "1s"},
     }
-    path = setup.directory / "sidecar.yaml"
-    path.write_text(json.dumps(settings, indent=2))  # JSON is YAML
     if issues:
         settings["state_dir"] = str(setup.directory / "state")
+    path = setup.directory / "sidecar.yaml"
+    path.write_text(json.dumps(settings, indent=2))  # JSON is YAML
     command = (sys.executable, "-m", module, "run", "--config", path)
     return Start(command, port, ready_port=admin_port, ready_target="/ready")
 

@@ -186,21 +186,21 @@ def build_app(
         pipeline, settings.limits, settings.timeouts, traffic, tasks, application.door()
     )
     return App(
-        settings,
-        store,
-        readiness,
-        server,
-        outbound,
-        upstream,
-        tunnels,
-        versions,
-        history,
-        changes,
-        memory,
-        issued,
-        issued_tokens,
-        Contradictions(ledger, policy),
-        build_admin(view),
+        settings=settings,
+        store=store,
+        readiness=readiness,
+        server=server,
+        outbound=outbound,
+        upstream=upstream,
+        tunnels=tunnels,
+        versions=versions,
+        history=history,
+        changes=changes,
+        memory=memory,
+        issued=issued,
+        issued_tokens=issued_tokens,
+        contradictions=Contradictions(ledger, policy),
+        admin=build_admin(view),
     )
 
 

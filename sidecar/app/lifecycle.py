@@ -273,7 +273,10 @@ async def _watch_unread(app: App) -> None:
     """See to it that what passes unread is on record; apart from the rest: a disk may hang."""
     while app.issued is not None:
         await asyncio.sleep(0.5)
-        await app.issued.sweep(time.time())
+        try:
+            await app.issued.sweep(time.time())
+        except Exception:
+            log.exception("A sweep of the answers that pass unread failed.")
 
 
 def _announce(app: App, addresses: list[str]) -> None:

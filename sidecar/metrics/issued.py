@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from sidecar.errors import UNREADABLE_REASONS
+from sidecar.metrics.families import counters, gauges
 from sidecar.metrics.generations import GenerationTally
 from sidecar.rotation.evidence import Issued
 from sidecar.rotation.issuing import Issuing
@@ -38,14 +39,12 @@ class IssuedTokens(Collector):
         }
         yield self._totals(keyring, pages, watch.unknown.total)
         yield from _moments({**pages, _NONE: watch.unknown})
-        refused = CounterMetricFamily(
+        yield counters(
             "sidecar_issued_tokens_refused",
             "Tokens of the key that an enforced switch kept from being handed out.",
-            labels=("key",),
+            "key",
+            {key_id: page.refused_total for key_id, page in pages.items()},
         )
-        for key_id, page in pages.items():
-            refused.add_metric((key_id,), page.refused_total)
-        yield refused
         yield _unreadable(self.issuing.unreadable)
         yield GaugeMetricFamily(
             "sidecar_issuing_unwatched_until_timestamp_seconds",
@@ -75,44 +74,39 @@ class IssuedTokens(Collector):
 
 
 def _moments(pages: Mapping[str, Issued]) -> Iterator[Metric]:
-    yield _per_key(
+    yield gauges(
         "sidecar_issued_key_first_timestamp_seconds",
         "The oldest iat of the key's tokens that were handed out; 0 = none.",
+        "key",
         {key_id: page.first_issued_at or 0 for key_id, page in pages.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_issued_key_last_timestamp_seconds",
         "The newest iat of the key's tokens that were handed out; 0 = none.",
+        "key",
         {key_id: page.newest_issued_at or 0 for key_id, page in pages.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_issued_key_latest_expiry_timestamp_seconds",
         "The latest exp of the key's tokens that were handed out; 0 = none, +Inf = one had no exp.",
+        "key",
         {
             key_id: float("inf") if page.has_unbounded else page.latest_expiry_at or 0
             for key_id, page in pages.items()
         },
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_issued_key_longest_lifetime_seconds",
         "The longest exp - iat of the key's tokens that were handed out; 0 = none.",
+        "key",
         {key_id: page.longest_lifetime_s or 0 for key_id, page in pages.items()},
     )
 
 
 def _unreadable(counts: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(
+    return counters(
         "sidecar_issued_unreadable",
         "Answers that should have held a readable token and did not, by reason.",
-        labels=("reason",),
+        "reason",
+        {reason: counts.get(reason, 0) for reason in UNREADABLE_REASONS},
     )
-    for reason in UNREADABLE_REASONS:
-        family.add_metric((reason,), counts.get(reason, 0))
-    return family
-
-
-def _per_key(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(name, documentation, labels=("key",))
-    for key_id, value in values.items():
-        family.add_metric((key_id,), value)
-    return family

@@ -5,11 +5,12 @@ Written by ``proxy.opaque``. Labels are ports of the configuration, as it writes
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sidecar.metrics.meters import Meter, Meters
 from sidecar.setting import PortRange
 
 #: How a connection came out. REFUSED: too many were open, or its PROXY header was missing or wrong.
@@ -18,22 +19,13 @@ FAILED: Final = "unreachable"
 REFUSED: Final = "refused"
 
 
-class Meter(Protocol):
-    """A tunnel, as it is read here: the bytes that it has carried so far."""
-
-    bytes_to_application: int
-    bytes_to_client: int
-
-
 @dataclass(slots=True)
 class _Counts:
-    meters: set[Meter] = field(default_factory=set)
+    meters: Meters = field(default_factory=Meters)
     open: int = 0
     carried: int = 0
     unreachable: int = 0
     refused: int = 0
-    to_application_bytes: int = 0
-    to_client_bytes: int = 0
 
 
 class OpaqueTraffic(Collector):
@@ -52,15 +44,13 @@ class OpaqueTraffic(Collector):
 
     def carry(self, port: int, meter: Meter) -> None:
         """The application accepted: from now on bytes pass."""
-        self._of(port).meters.add(meter)
+        self._of(port).meters.begin(meter)
 
     def carried(self, port: int, meter: Meter) -> None:
         """Both directions have ended."""
         counts = self._of(port)
-        counts.meters.discard(meter)
+        counts.meters.end(meter)
         counts.carried += 1
-        counts.to_application_bytes += meter.bytes_to_application
-        counts.to_client_bytes += meter.bytes_to_client
 
     def failed(self, port: int) -> None:
         """The application did not accept a connection."""
@@ -95,10 +85,8 @@ class OpaqueTraffic(Collector):
             connections.add_metric((port, CARRIED), counts.carried)
             connections.add_metric((port, FAILED), counts.unreachable)
             connections.add_metric((port, REFUSED), counts.refused)
-            to_application = sum(meter.bytes_to_application for meter in counts.meters)
-            to_client = sum(meter.bytes_to_client for meter in counts.meters)
-            size.add_metric((port, "in"), counts.to_application_bytes + to_application)
-            size.add_metric((port, "out"), counts.to_client_bytes + to_client)
+            size.add_metric((port, "in"), counts.meters.to_application_bytes)
+            size.add_metric((port, "out"), counts.meters.to_client_bytes)
         yield from (open_now, connections, size)
 
     def _of(self, port: int) -> _Counts:

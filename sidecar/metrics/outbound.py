@@ -6,7 +6,7 @@ in the grammar of versions. An answer can spoil what is said of its sender, not 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -23,6 +23,8 @@ from sidecar.errors import (
     UpstreamTimeout,
     VersionError,
 )
+from sidecar.metrics.families import counters
+from sidecar.metrics.meters import Meter, Meters
 from sidecar.metrics.traffic import CODES
 from sidecar.versions.stamp import UNKNOWN
 from sidecar.versions.version import parse_version
@@ -44,13 +46,6 @@ MAX_VERSIONS: Final = 8
 MAX_VERSION_BYTES: Final = 128
 
 
-class Meter(Protocol):
-    """A tunnel, as it is read here: the bytes that it has carried so far."""
-
-    bytes_to_application: int
-    bytes_to_client: int
-
-
 class OutboundTraffic(Collector):
     """The counts; ``dependencies`` are the names of the configuration."""
 
@@ -60,8 +55,7 @@ class OutboundTraffic(Collector):
         self._connections = dict.fromkeys(PROTOCOLS, 0)
         self._failures = dict.fromkeys(REASONS, 0)
         self._observed: dict[str, dict[bytes, float]] = {name: {} for name in dependencies}
-        self._meters: set[Meter] = set()
-        self._out_bytes = self._in_bytes = 0
+        self._meters = Meters()
         self.open_count = 0
 
     def answered(self, dependency: str, code: int) -> None:
@@ -87,14 +81,12 @@ class OutboundTraffic(Collector):
 
     def carry(self, meter: Meter) -> None:
         """The destination accepted: from now on bytes pass."""
-        self._meters.add(meter)
+        self._meters.begin(meter)
 
     def carried(self, meter: Meter, protocol: str) -> None:
         """A connection has ended; ``protocol`` is one of :data:`PROTOCOLS`."""
-        self._meters.discard(meter)
+        self._meters.end(meter)
         self._connections[protocol] += 1
-        self._out_bytes += meter.bytes_to_application
-        self._in_bytes += meter.bytes_to_client
 
     def collect(self) -> Iterator[Metric]:
         """The samples of this moment; none where calls are not redirected to us."""
@@ -105,25 +97,23 @@ class OutboundTraffic(Collector):
             "The application's calls that are open now.",
             value=self.open_count,
         )
-        yield _counter(
+        yield counters(
             "sidecar_outbound_connections",
             "The application's calls that have ended, by what was spoken.",
             "protocol",
             self._connections,
         )
-        yield _counter(
+        yield counters(
             "sidecar_outbound_failures",
             "Calls that were not carried, by why.",
             "reason",
             self._failures,
         )
-        out = self._out_bytes + sum(meter.bytes_to_application for meter in self._meters)
-        into = self._in_bytes + sum(meter.bytes_to_client for meter in self._meters)
-        yield _counter(
+        yield counters(
             "sidecar_outbound_bytes",
             "Bytes of the application's calls.",
             "direction",
-            {"out": out, "in": into},
+            {"out": self._meters.to_application_bytes, "in": self._meters.to_client_bytes},
         )
         yield from self._of_dependencies()
 
@@ -150,13 +140,6 @@ class OutboundTraffic(Collector):
                 info.add_metric((dependency, version.decode()), {})
                 seen.add_metric((dependency, version.decode()), at)
         yield from (requests, info, seen)
-
-
-def _counter(name: str, documentation: str, label: str, values: dict[str, int]) -> Metric:
-    family = CounterMetricFamily(name, documentation, labels=(label,))
-    for value, count in values.items():
-        family.add_metric((value,), count)
-    return family
 
 
 def _is_version(claimed: bytes) -> bool:

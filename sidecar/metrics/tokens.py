@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from sidecar.errors import TOKEN_REASONS
+from sidecar.metrics.families import gauges
 from sidecar.metrics.generations import GenerationTally
 from sidecar.rotation.contradiction import find_contradictions
 from sidecar.rotation.evidence import Evidence
@@ -97,10 +98,11 @@ class Tokens(Collector):
 
     def _contradicted(self, keyring: Keyring) -> Metric:
         found = find_contradictions(self.ledger, keyring.closed_since, self.policy.leeway_s)
-        return _per_key(
+        return gauges(
             "sidecar_key_switch_contradicted",
             "Whether a token of the key, presented or handed out, was issued after the stated "
             "switch to a newer one.",
+            "key",
             {key_id: key_id in found for key_id in keyring.order},
         )
 
@@ -142,38 +144,44 @@ def _no_rejections(refuses: bool) -> dict[tuple[str, str, bool], int]:
 
 
 def _seen(evidence: Mapping[str, Evidence]) -> Iterator[Metric]:
-    yield _per_key(
+    yield gauges(
         "sidecar_key_live_tokens",
         "Distinct unexpired tokens of the key seen here; "
         f"beyond {LIVE_TOKENS_BOUND:,} an estimate.",
+        "key",
         {key_id: seen.live_tokens for key_id, seen in evidence.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_last_used_timestamp_seconds",
         "When a token of the key was last accepted; 0 = never.",
+        "key",
         {key_id: seen.last_used_at or 0 for key_id, seen in evidence.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_last_issued_timestamp_seconds",
         "The newest iat of the key's accepted tokens; 0 = none.",
+        "key",
         {key_id: seen.newest_issued_at or 0 for key_id, seen in evidence.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_latest_expiry_timestamp_seconds",
         "The latest exp of the key's accepted tokens; 0 = none, +Inf = one had no exp.",
+        "key",
         {
             key_id: float("inf") if seen.has_unbounded else seen.latest_expiry_at or 0
             for key_id, seen in evidence.items()
         },
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_longest_lifetime_seconds",
         "The longest exp - iat of the key's accepted tokens; 0 = none.",
+        "key",
         {key_id: seen.longest_lifetime_s or 0 for key_id, seen in evidence.items()},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_last_rejected_timestamp_seconds",
         "When a token of the key was last refused, or would have been; 0 = never.",
+        "key",
         {key_id: seen.last_refused_at or 0 for key_id, seen in evidence.items()},
     )
 
@@ -192,9 +200,10 @@ def _refused(ledger: Ledger, evidence: Mapping[str, Evidence]) -> Metric:
 
 
 def _keyring(keyring: Keyring) -> Iterator[Metric]:
-    yield _per_key(
+    yield gauges(
         "sidecar_key_signing_since_timestamp_seconds",
         "From when on all signers are stated to use the key; 0 = not stated.",
+        "key",
         {key_id: keyring.signing_since.get(key_id, 0) for key_id in keyring.order},
     )
     keys = InfoMetricFamily(
@@ -211,9 +220,10 @@ def _keyring(keyring: Keyring) -> Iterator[Metric]:
         "The keyring's digest: the same on every replica with the same keys.",
         value={"digest": keyring.digest},
     )
-    yield _per_key(
+    yield gauges(
         "sidecar_key_revoked",
         "1 for each key id that was taken out by name.",
+        "key",
         dict.fromkeys(keyring.revoked, 1),
     )
     yield GaugeMetricFamily(
@@ -279,10 +289,3 @@ def _terms(policy: Policy, observing_since: float) -> Iterator[Metric]:
         "Since when this replica has counted what is above.",
         value=observing_since,
     )
-
-
-def _per_key(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(name, documentation, labels=("key",))
-    for key_id, value in values.items():
-        family.add_metric((key_id,), value)
-    return family

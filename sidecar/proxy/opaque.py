@@ -14,7 +14,8 @@ from sidecar.metrics.opaque import OpaqueTraffic
 from sidecar.proxy.connection import Reception
 from sidecar.proxy.record import MAX_LINES_PER_SECOND, Throttle
 from sidecar.setting import Address
-from sidecar.upstream.opaque import OpaqueEnd, dial
+from sidecar.upstream.dial import dial
+from sidecar.upstream.opaque import OpaqueEnd
 from sidecar.upstream.tunnel import Tunnel
 
 log = logging.getLogger("sidecar.proxy")

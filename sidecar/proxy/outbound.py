@@ -26,7 +26,8 @@ from sidecar.proxy.calls import Calls
 from sidecar.proxy.record import MAX_LINES_PER_SECOND, Throttle
 from sidecar.proxy.settings import OutboundSettings
 from sidecar.setting import Address
-from sidecar.upstream.opaque import OpaqueEnd, dial
+from sidecar.upstream.dial import dial
+from sidecar.upstream.opaque import OpaqueEnd
 from sidecar.upstream.ports import Surroundings
 from sidecar.upstream.tunnel import Tunnel
 from sidecar.wire.conversation import Conversation
@@ -165,7 +166,8 @@ class Call(OpaqueEnd):
         outbound = self._outbound
         callee = _Callee(self)
         try:
-            await dial(callee, (destination,), outbound.settings.connect_timeout_s)
+            timeout_s = outbound.settings.connect_timeout_s
+            await dial(callee, (destination,), timeout_s, who="The destination")
         except SidecarError as error:
             outbound.fail(error.reason, destination)
             self.abort()

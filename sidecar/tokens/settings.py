@@ -5,6 +5,14 @@ from typing import Annotated, Any
 
 from sidecar.setting import Setting
 
+_Paths = Annotated[
+    tuple[str, ...],
+    Setting("paths; `*` is one segment, at the end the rest", "path_pattern", at_least=1),
+]
+_Methods = Annotated[
+    tuple[str, ...], Setting("methods; GET is HEAD as well; empty = every one", "method")
+]
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceSettings:
@@ -26,13 +34,8 @@ class PlaceSettings:
 class RuleSettings:
     """One rule: which requests it is for, and what they need. The first that matches decides."""
 
-    paths: Annotated[
-        tuple[str, ...],
-        Setting("paths; `*` is one segment, at the end the rest", "path_pattern", at_least=1),
-    ]
-    methods: Annotated[
-        tuple[str, ...], Setting("methods; GET is HEAD as well; empty = every one", "method")
-    ] = ()
+    paths: _Paths
+    methods: _Methods = ()
     access: Annotated[
         str, Setting("what it needs", choices=("token", "optional", "public", "deny"))
     ] = "token"
@@ -47,13 +50,8 @@ class IssueSettings:
     """One place in which this service's answers hand out tokens: a member of a JSON body, a header
     or a cookie. A scheme before the token is skipped."""
 
-    paths: Annotated[
-        tuple[str, ...],
-        Setting("paths; `*` is one segment, at the end the rest", "path_pattern", at_least=1),
-    ]
-    methods: Annotated[
-        tuple[str, ...], Setting("methods; GET is HEAD as well; empty = every one", "method")
-    ] = ()
+    paths: _Paths
+    methods: _Methods = ()
     json: Annotated[
         str | None,
         Setting("the member of a JSON body, a deeper one by its path: data.token", "json_path"),

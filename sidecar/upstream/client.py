@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from sidecar.errors import Draining, UpstreamBusy, UpstreamRefused, UpstreamTimeout
+from sidecar.errors import Draining, UpstreamBusy
 from sidecar.setting import Address, parse_upstream_url
 from sidecar.upstream.connection import UpstreamConnection
+from sidecar.upstream.dial import dial
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.settings import UpstreamSettings
 
@@ -93,7 +94,7 @@ class Upstream:
         self._pool.open_count += 1
         self._open.add(connection)
         try:
-            await self._connect(connection)
+            await dial(connection, self._addresses, self._connect_timeout_s)
         except BaseException:
             self.discard(connection)
             raise
@@ -132,30 +133,6 @@ class Upstream:
             self.discard(connection)
         while self._waiters:
             self._wake_one()
-
-    async def _connect(self, connection: UpstreamConnection) -> None:
-        try:
-            async with asyncio.timeout(self._connect_timeout_s or None):
-                for address in self._addresses:
-                    if await self._is_accepted(connection, address):
-                        return
-        except TimeoutError:
-            raise UpstreamTimeout(
-                f"The application did not accept a connection within {self._connect_timeout_s:g} s."
-            ) from None
-        raise UpstreamRefused("The application does not accept connections.")
-
-    async def _is_accepted(self, connection: UpstreamConnection, address: Address) -> bool:
-        try:
-            if address.is_unix:
-                await self._loop.create_unix_connection(lambda: connection, address.path)
-            else:
-                await self._loop.create_connection(lambda: connection, address.host, address.port)
-        except TimeoutError:
-            raise
-        except OSError:
-            return False
-        return True
 
     async def _wait_for_room(self) -> None:
         waiter = self._loop.create_future()

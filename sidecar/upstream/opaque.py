@@ -1,4 +1,4 @@
-"""One end of a connection whose bytes pass unread, and how such an end is dialled.
+"""One end of a connection whose bytes pass unread.
 
 Keeps what comes before its tunnel is there, and tells the tunnel the rest. A reset is passed on as
 a reset: what broke off on one side must not look complete on the other. Never gives up a peer that
@@ -9,14 +9,12 @@ The base of ``proxy.opaque`` and ``proxy.outbound``, and what they join their cl
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, cast
 
-from sidecar.errors import ClientGone, UpstreamRefused, UpstreamTimeout
+from sidecar.errors import ClientGone
 from sidecar.net.flow import Flow
 from sidecar.net.peer import reset_on_close
-from sidecar.setting import Address
 
 #: After both sides have said everything, for how long one may take to read it.
 LINGER_S: Final = 60.0
@@ -90,23 +88,3 @@ class OpaqueEnd(Flow):
             if exc is not None:
                 self.tunnel.reset()
             self.tunnel.lose(self)
-
-
-async def dial(end: OpaqueEnd, addresses: Sequence[Address], timeout_s: float) -> None:
-    """Connect ``end`` to the first of these addresses that accepts.
-
-    Raises :class:`UpstreamRefused` or :class:`UpstreamTimeout`.
-    """
-    loop = end.loop
-    try:
-        async with asyncio.timeout(timeout_s or None):
-            for address in addresses:
-                with suppress(OSError):
-                    if address.is_unix:
-                        await loop.create_unix_connection(lambda: end, address.path)
-                    else:
-                        await loop.create_connection(lambda: end, address.host, address.port)
-                    return
-    except TimeoutError:
-        raise UpstreamTimeout(f"It did not accept a connection within {timeout_s:g} s.") from None
-    raise UpstreamRefused("It does not accept connections.")

@@ -68,7 +68,8 @@ class _BadLine(Exception):
 
 
 # Answers that come in one second are often alike to the byte but for their bodies. Their heads are
-# looked up likewise; again short ones only, so many, and none that may hold a secret.
+# looked up likewise; again short ones only, so many, and only of lines that may be remembered: a
+# token in a field of the application's own is longer than those.
 _MAX_KNOWN_HEADS: Final = 256
 _MAX_KNOWN_HEAD_BYTES: Final = 512
 _known_heads: dict[bytes, "ResponseHead"] = {}
@@ -195,7 +196,11 @@ def _parse_response_head(data: bytes) -> ResponseHead:
     except _BadLine:
         raise UpstreamMalformed("The application sent a field line out of grammar.") from None
     head = ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, fields)
-    if len(data) <= _MAX_KNOWN_HEAD_BYTES and _NEVER_KNOWN.isdisjoint(head.last):
+    if (
+        len(data) <= _MAX_KNOWN_HEAD_BYTES
+        and _NEVER_KNOWN.isdisjoint(head.last)
+        and max(map(len, lines)) <= _MAX_KNOWN_LINE_BYTES
+    ):
         if len(_known_heads) >= _MAX_KNOWN_HEADS:
             _known_heads.clear()
         _known_heads[data] = head

@@ -5,6 +5,7 @@ how that sidecar is configured. Tests that need a process of their own take ``la
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def keyring(tmp_path: Path) -> Path:
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Start sidecars that are this test's own; ``waits=False`` does not wait until one is ready."""
-    processes: list[SidecarProcess] = []
+    processes = ExitStack()  # a complaint about one must not keep the others running
 
     def start(
         configuration: Mapping[str, Any],
@@ -104,14 +105,13 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     ) -> SidecarProcess:
         settings = complete(configuration, application, keyring)
         process = SidecarProcess(tmp_path, settings, **more)
-        processes.append(process)
+        processes.callback(process.stop)
         if waits:
             process.wait_until_ready()
         return process
 
-    yield start
-    for process in processes:
-        process.stop()
+    with processes:
+        yield start
 
 
 def complete(

@@ -311,3 +311,10 @@ def test_no_number_of_different_heads_fills_the_memory() -> None:
     for number in range(2000):
         parse_response_head(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % number)
     assert len(_known_heads) <= 256
+
+
+def test_an_answer_with_a_token_in_a_field_of_its_own_is_not_remembered() -> None:
+    token = b"eyJ" + b"x" * 150
+    raw = b"HTTP/1.1 200 OK\r\nX-Token: %b\r\nContent-Length: 0\r\n\r\n" % token
+    assert parse_response_head(raw).last[b"x-token"] == token
+    assert not any(token in known for known in _known_heads)
