@@ -1,4 +1,4 @@
-"""A real sidecar's metrics are what Prometheus, and the rules for it, expect."""
+"""A real sidecar's metrics are what Prometheus, the rules for it and the dashboard expect."""
 
 import re
 import subprocess
@@ -11,6 +11,7 @@ from tests.functional.application import Application
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.login import AT_ONCE, AUTH
+from tests.monitoring.dashboard import QUERIES
 
 # There only where the application and its image both say a version.
 SOMETIMES = {"sidecar_service_version_verified"}
@@ -42,13 +43,14 @@ def test_promtool_has_nothing_to_say_against_the_metrics(exposition: str) -> Non
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_a_sidecar_has_every_metric_that_the_rules_ask_for(exposition: str) -> None:
+def test_a_sidecar_has_every_metric_that_rules_and_dashboard_ask_for(exposition: str) -> None:
     exported = set(re.findall(r"^(?:# TYPE )?(sidecar_\w+)", exposition, re.MULTILINE))
     expressions = [
         rule["expr"]
         for group in yaml.safe_load(RULES.read_text())["groups"]
         for rule in group["rules"]
     ]
+    expressions += QUERIES.values()
     asked = {
         name
         for expression in expressions
