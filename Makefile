@@ -7,10 +7,10 @@ MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format programs bench simulate soak clean
+.PHONY: help demo test lint format references programs bench simulate soak clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)-run ## See it work: an application, keys, a sidecar, tokens of every kind
 	@$(BIN)/sidecar demo $(ARGS)
@@ -27,6 +27,9 @@ lint: $(INSTALLED)-dev ## Check style, types and layers only
 format: $(INSTALLED)-dev ## Bring the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+references: $(INSTALLED)-dev ## Write the reference pages of docs/ anew from the code
+	@$(BIN)/python -m scripts.references
 
 bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)

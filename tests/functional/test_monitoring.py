@@ -15,7 +15,9 @@ from tests.monitoring.dashboard import QUERIES
 
 # There only where the application and its image both say a version.
 SOMETIMES = {"sidecar_service_version_verified"}
-RULES = Path(__file__).parents[2] / "deploy" / "helm" / "sidecar" / "files" / "rules.yaml"
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "helm" / "sidecar" / "files" / "rules.yaml"
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
 
 
 @pytest.fixture
@@ -59,3 +61,10 @@ def test_a_sidecar_has_every_metric_that_rules_and_dashboard_ask_for(exposition:
     }
     assert asked
     assert asked - exported - SOMETIMES == set()
+
+
+def test_every_metric_of_a_sidecar_stands_in_the_reference(exposition: str) -> None:
+    exported = set(re.findall(r"^# TYPE (\w+)", exposition, re.MULTILINE))
+    known = set(re.findall(r"^\| `(\w+)` ", METRICS_PAGE.read_text(), re.MULTILINE))
+    assert exported
+    assert exported - known == set()

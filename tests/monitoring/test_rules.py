@@ -11,6 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "helm" / "sidecar" / "files" / "rules.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
 SUITES = sorted(Path(__file__).parent.glob("*.test.yaml"))
 SEVERITIES = {"critical", "warning", "info"}
 
@@ -61,3 +62,12 @@ def test_each_runbook_belongs_to_an_alert_and_stands_in_the_list() -> None:
     pages = {page.stem for page in RUNBOOKS.glob("*.md")} - {"README"}
     assert pages == set(ALERTS)
     assert set(re.findall(r"\]\((\w+)\.md\)", (RUNBOOKS / "README.md").read_text())) == pages
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
+def test_runbooks_ask_only_for_metrics_that_there_are(page: Path) -> None:
+    known = set(re.findall(r"^\| `(\w+)` ", METRICS_PAGE.read_text(), re.MULTILINE))
+    recorded = {rule["record"] for group in GROUPS for rule in group["rules"] if "record" in rule}
+    named = re.findall(r"(?<![\w:-])(?:[a-z_]+:)?sidecar_[a-z_]+(?::\w+)?", page.read_text())
+    named = [re.sub(r"_(bucket|sum|count)$", "", name) for name in named]
+    assert set(named) - known - recorded == set()
