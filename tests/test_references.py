@@ -3,17 +3,26 @@
 import importlib
 import pkgutil
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import sidecar.metrics
-from scripts.references import metrics
+from scripts.references import configuration, metrics
 from scripts.references.__main__ import PAGES
 from scripts.references.collectors import subjects
+from scripts.references.page import join_reference
+from scripts.references.values import FORMS_IN_WORDS
+from sidecar.config.fields import fields_of
+from sidecar.config.forms import FORMS
+from sidecar.config.load import load_settings
+from sidecar.config.settings import Settings
+from sidecar.setting import FormName
 
 ROOT = Path(__file__).parents[1]
 FAMILIES: list[Metric] = [
@@ -27,6 +36,43 @@ FAMILIES: list[Metric] = [
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_each_page_is_current(page: Path) -> None:
     assert (ROOT / page).read_text() == PAGES[page](), "run: make references"
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+def test_every_form_of_value_is_explained() -> None:
+    assert FORMS_IN_WORDS.keys() == set(typing.get_args(FormName))
+
+
+@pytest.mark.parametrize("name", FORMS_IN_WORDS)
+def test_every_example_of_a_value_is_accepted(name: FormName) -> None:
+    for example in FORMS_IN_WORDS[name].examples:
+        FORMS[name].parse(example)
+
+
+def test_every_setting_stands_on_the_page_of_settings() -> None:
+    page = (ROOT / configuration.PAGE).read_text()
+    for field in fields_of(Settings):
+        assert f"| `{field.path}` |" in page
+
+
+def test_the_configuration_at_the_head_of_the_page_is_accepted(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / configuration.PAGE).read_text(), re.DOTALL)
+    (document,) = (block for block in blocks if yaml.safe_load(block))
+    file = tmp_path / "sidecar.yaml"
+    file.write_text(document)
+    assert load_settings({}, {}, file).settings.service == "thoughts-backend"
+
+
+def test_a_page_without_its_mark_is_not_overwritten(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# By hand\n")
+    with pytest.raises(ValueError, match="has no line"):
+        join_reference(page, "made")
+
+
+# --- metrics -----------------------------------------------------------------------------------
 
 
 def collectors_of_the_program() -> Iterator[type]:

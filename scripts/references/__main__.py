@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-from scripts.references import metrics
+from scripts.references import configuration, metrics
 
 ROOT = Path(__file__).parents[2]
-PAGES = {metrics.PAGE: metrics.build_page}
+PAGES = {
+    configuration.PAGE: configuration.build_page,
+    metrics.PAGE: metrics.build_page,
+}
 
-for page, build in PAGES.items():
-    (ROOT / page).write_text(build())
+if __name__ == "__main__":
+    for page, build in PAGES.items():
+        (ROOT / page).write_text(build(), "utf-8")

@@ -31,16 +31,21 @@ _METAVARS: Mapping[str | None, str] = {
 }
 
 
+def is_repeatable(word: str) -> bool:
+    """Whether the flag is given once for each item of its list."""
+    return word in _REPEATABLE
+
+
 def settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: ``--config`` and a flag for every word of ``config.names``."""
     meanings = {field.path: field.setting for field in fields_of(Settings)}
     for word, path in reversed(list(OUTSIDE_NAMES.items())):
         setting = meanings[path]
-        more = " Repeatable." if word in _REPEATABLE else ""
+        more = " Repeatable." if is_repeatable(word) else ""
         command = click.option(
             flag_name(word),
             word,
-            multiple=word in _REPEATABLE,
+            multiple=is_repeatable(word),
             metavar="|".join(setting.choices) or _METAVARS.get(setting.form, "TEXT"),
             help=f"{setting.doc}.{more} [{path}, {variable_name(word)}]",
         )(command)
