@@ -5,7 +5,6 @@ The same questions as ``sidecar run`` asks, for an init container, a Helm hook o
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,8 @@ import click
 
 from sidecar.cli.flags import load_from
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
-from sidecar.cli.table import format_table
+from sidecar.cli.progress import say_meanwhile, waiting_for
+from sidecar.cli.table import format_table, terminal_width
 from sidecar.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,11 +75,13 @@ def check(config: Path | None, dependencies: str | None, wait_s: float, as_json:
     """
     # Keys are no business of this command: an init container need not have them.
     settings = load_from(config, {"dependencies": dependencies, "auth": "off"}).settings
-    probes, findings = asyncio.run(_ask_all(settings.dependencies, wait_s))
+    with waiting_for("the answers of dependencies"):
+        probes, findings = asyncio.run(_ask_all(settings.dependencies, wait_s))
     if as_json:
         click.echo(json.dumps(_document(probes, findings), indent=2, ensure_ascii=False))
     elif probes:
-        click.echo(format_table(_SHOWN, [_row(each, findings[each.name]) for each in probes]))
+        rows = [_row(each, findings[each.name]) for each in probes]
+        click.echo(format_table(_SHOWN, rows, terminal_width()))
     else:
         click.echo("no dependency is configured")
     return _code(findings)
@@ -123,8 +125,7 @@ async def ask_all(probes: "list[Probe]", wait_s: float) -> "Mapping[str, Finding
 
 def _tell(probe: "Probe", finding: "Finding", left_s: float) -> None:
     rest = "" if finding.is_satisfied else f" (waiting {left_s:.0f} s more)"
-    click.echo(f"sidecar: {probe.name} is {finding.state}: {finding.why}{rest}", err=True)
-    sys.stderr.flush()
+    say_meanwhile(f"sidecar: {probe.name} is {finding.state}: {finding.why}{rest}")
 
 
 def _code(findings: "Mapping[str, Finding]") -> int:

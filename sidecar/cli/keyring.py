@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sidecar.cli.flags import load_from
+from sidecar.cli.progress import waiting_for
 from sidecar.errors import FetchError
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def _ask(settings: "Settings") -> "list[KeySource]":
     from sidecar.net.fetch import fetch  # the HTTP client, which files alone never need
 
     sources = build_sources(settings.keyring, fetch)
-    silent = asyncio.run(ask_once(sources))
+    with waiting_for("the sources of keys"):
+        silent = asyncio.run(ask_once(sources))
     if silent:
         raise FetchError("; ".join(silent))
     return sources

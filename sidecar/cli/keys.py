@@ -10,7 +10,7 @@ import click
 
 from sidecar.cli.keyring import keyring_options, read_keyring
 from sidecar.cli.main import DOES_NOT_HOLD
-from sidecar.cli.table import format_table
+from sidecar.cli.table import format_table, terminal_width
 
 if TYPE_CHECKING:
     from sidecar.tokens.keyring import Key, Keyring
@@ -94,7 +94,8 @@ def list_keys(config: Path | None, places: tuple[str, ...], as_json: bool) -> in
         found = {"digest": keyring.digest, "newest": keyring.newest, "keys": keys}
         click.echo(json.dumps(found, indent=2))
     elif keys:
-        click.echo(format_table(_SHOWN, ([key[name] for name in _SHOWN] for key in keys)))
+        rows = [[key[name] for name in _SHOWN] for key in keys]
+        click.echo(format_table(_SHOWN, rows, terminal_width()))
     return _verdict_of(keyring)
 
 

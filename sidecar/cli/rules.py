@@ -16,7 +16,7 @@ import click
 
 from sidecar.cli.keyring import keyring_options, read_keyring
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
-from sidecar.cli.table import format_table
+from sidecar.cli.table import format_table, terminal_width
 from sidecar.errors import AmbiguousPath, KeysUnavailable, RequestError, SidecarError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _format(report: dict[str, Any]) -> str:
             )
             for each in report["readings"]
         ]
-        lines += ["", format_table(("reading", "method", "rule"), rows)]
+        lines += ["", format_table(("reading", "method", "rule"), rows, terminal_width())]
     return "\n".join(lines)
 
 
