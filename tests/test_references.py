@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import sidecar.metrics
-from scripts.references import configuration, metrics
+from scripts.references import commands, configuration, metrics
 from scripts.references.__main__ import PAGES
 from scripts.references.collectors import subjects
 from scripts.references.page import join_reference
@@ -63,6 +63,15 @@ def test_the_configuration_at_the_head_of_the_page_is_accepted(tmp_path: Path) -
     file = tmp_path / "sidecar.yaml"
     file.write_text(document)
     assert load_settings({}, {}, file).settings.service == "thoughts-backend"
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def test_every_command_stands_on_the_page_of_commands() -> None:
+    headings = re.findall(r"^#+ (sidecar .*)$", (ROOT / commands.PAGE).read_text(), re.MULTILINE)
+    paths = [context.command_path for context in commands.contexts()]
+    assert paths == ["sidecar", *headings]
 
 
 def test_a_page_without_its_mark_is_not_overwritten(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from scripts.references import configuration, metrics
+from scripts.references import commands, configuration, metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
     configuration.PAGE: configuration.build_page,
+    commands.PAGE: commands.build_page,
     metrics.PAGE: metrics.build_page,
 }
 

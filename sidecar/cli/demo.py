@@ -6,11 +6,19 @@ from pathlib import Path
 
 import click
 
+from sidecar.cli.help import Command, Example
 from sidecar.cli.main import DOES_NOT_HOLD
 from sidecar.errors import SidecarError
 
 
-@click.command("demo")
+@click.command(
+    "demo",
+    cls=Command,
+    examples=(
+        Example("See it, and then look around until Ctrl-C:", "sidecar demo"),
+        Example("In a pipeline:", "sidecar demo --once --plain"),
+    ),
+)
 @click.option("--once", is_flag=True, help="End by itself instead of staying up.")
 @click.option("--plain", is_flag=True, help="Plain ASCII without colour, as in a file. [NO_COLOR]")
 def command(once: bool, plain: bool) -> int:

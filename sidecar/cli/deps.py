@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sidecar.cli.flags import load_from
+from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.cli.progress import say_meanwhile, waiting_for
 from sidecar.cli.table import format_table, terminal_width
@@ -27,7 +28,16 @@ _RETRY_S = 1.0
 _SHOWN = ("dependency", "state", "requires", "version", "why")
 
 
-@click.group("deps")
+@click.group(
+    "deps",
+    cls=Group,
+    examples=(
+        Example(
+            "As an init container, which waits for what its service needs:",
+            "sidecar deps check --config sidecar.yaml --wait 2m",
+        ),
+    ),
+)
 def command() -> None:
     """Check what this service needs of others."""
 
@@ -46,7 +56,21 @@ class _Duration(click.ParamType[float]):
             self.fail(error.detail, param, ctx)
 
 
-@command.command("check")
+@command.command(
+    "check",
+    examples=(
+        Example("What the file names:", "sidecar deps check --config sidecar.yaml"),
+        Example(
+            "One service, without a file:",
+            "sidecar deps check --dependencies \\\n"
+            "  'users-backend=http://users/admin/version/ >=v2.3,<v3'",
+        ),
+        Example(
+            "Wait until all will do, at most two minutes:",
+            "sidecar deps check --config sidecar.yaml --wait 2m",
+        ),
+    ),
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),

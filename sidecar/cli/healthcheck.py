@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sidecar.cli.help import Command, Example
 from sidecar.cli.main import DOES_NOT_HOLD
 from sidecar.setting import Address, parse_address
 
@@ -18,8 +19,22 @@ _DEFAULT_ADMIN = "0.0.0.0:15020"
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-@click.command("healthcheck")
-@click.option("--admin", envvar="SIDECAR_ADMIN", metavar="ADDRESS", help="[SIDECAR_ADMIN]")
+@click.command(
+    "healthcheck",
+    cls=Command,
+    examples=(
+        Example("In the container of the sidecar:", "sidecar healthcheck"),
+        Example(
+            "One that listens elsewhere:", "sidecar healthcheck --admin 127.0.0.1:9000 --timeout 1"
+        ),
+    ),
+)
+@click.option(
+    "--admin",
+    envvar="SIDECAR_ADMIN",
+    metavar="ADDRESS",
+    help=f"Its admin address; default: {_DEFAULT_ADMIN}. [SIDECAR_ADMIN]",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -34,6 +49,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     default=2.0,
     show_default=True,
     metavar="SECONDS",
+    help="For how long an answer is waited for.",
 )
 def command(admin: str | None, config: Path | None, timeout_s: float) -> int:
     """Ask the sidecar's admin address for /live.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.errors import ConfigError
 
@@ -51,21 +52,37 @@ def _plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), function)
 
 
-@click.group("intercept")
+@click.group(
+    "intercept",
+    cls=Group,
+    examples=(
+        Example("Redirect port 8000:", "sidecar intercept apply --ports 8000"),
+        Example("Is that in force?", "sidecar intercept show --ports 8000"),
+        Example("Put everything back:", "sidecar intercept remove"),
+    ),
+)
 def command() -> None:
     """Let the kernel redirect connections to the sidecar.
 
     Inbound connections to the application's ports reach the sidecar first, over IPv4 and IPv6, and
     cannot go around it. Needs NET_ADMIN in the network namespace.
-
-    \b
-    sidecar intercept apply --ports 8000
-    sidecar intercept show --ports 8000
-    sidecar intercept remove
     """
 
 
-@command.command("apply")
+@command.command(
+    "apply",
+    examples=(
+        Example("Only the application's ports:", "sidecar intercept apply --ports 8000,9000-9010"),
+        Example(
+            "Everything but ssh, and what the rules would be:",
+            "sidecar intercept apply --ports all --except-ports 22 --dry-run",
+        ),
+        Example(
+            "The application's own calls too:",
+            "sidecar intercept apply --ports 8000 --outbound-to 15001",
+        ),
+    ),
+)
 @_plan_options
 @click.option("--dry-run", is_flag=True, help="Print the rules and change nothing.")
 def apply(backend: str, dry_run: bool, **options: Any) -> int:
@@ -90,7 +107,15 @@ def apply(backend: str, dry_run: bool, **options: Any) -> int:
     return 0
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples=(
+        Example(
+            "Does the kernel do what was applied with the same options?",
+            "sidecar intercept show --ports 8000",
+        ),
+    ),
+)
 @_plan_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(backend: str, as_json: bool, **options: Any) -> int:
@@ -116,7 +141,10 @@ def show(backend: str, as_json: bool, **options: Any) -> int:
     return DOES_NOT_HOLD if difference else 0
 
 
-@command.command("remove")
+@command.command(
+    "remove",
+    examples=(Example("Put everything back:", "sidecar intercept remove"),),
+)
 def remove() -> int:
     """Take every rule of ours away; connections reach the application directly again."""
     from sidecar.interception.apply import InterceptionError, choose

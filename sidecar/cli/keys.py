@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sidecar.cli.help import Example, Group
 from sidecar.cli.keyring import keyring_options, read_keyring
 from sidecar.cli.main import DOES_NOT_HOLD
 from sidecar.cli.table import format_table, terminal_width
@@ -19,7 +20,14 @@ _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHOWN = ("id", "generation", "algorithm", "thumbprint", "source")
 
 
-@click.group("keys")
+@click.group(
+    "keys",
+    cls=Group,
+    examples=(
+        Example("A new pair of keys:", "sidecar keys generate --id 2026-11 --out signer"),
+        Example("What a keyring holds:", "sidecar keys list --keyring keyring"),
+    ),
+)
 def command() -> None:
     """Generate and list keys."""
 
@@ -35,7 +43,19 @@ class _KeyId(click.ParamType[str]):
         return value
 
 
-@command.command("generate")
+@command.command(
+    "generate",
+    examples=(
+        Example(
+            "signer/2026-11.key to sign with, signer/2026-11.pub for every keyring:",
+            "sidecar keys generate --id 2026-11 --out signer",
+        ),
+        Example(
+            "Shorter tokens, by a curve:",
+            "sidecar keys generate --id 2027-02 --algorithm ES256 --out signer",
+        ),
+    ),
+)
 @click.option("--id", "key_id", type=_KeyId(), required=True, help="The key's id: 2026-11.")
 @click.option(
     "--algorithm",
@@ -80,7 +100,20 @@ def _write_new(path: Path, content: bytes, *, mode: int) -> None:
         file.write(content)
 
 
-@command.command("list")
+@command.command(
+    "list",
+    examples=(
+        Example("A directory of public keys:", "sidecar keys list --keyring keyring"),
+        Example(
+            "A JWKS that somebody serves, and two places together:",
+            "sidecar keys list --keyring https://issuer.example/jwks.json \\\n  --keyring keyring",
+        ),
+        Example(
+            "The digest, which is the same on every replica with the same keys:",
+            "sidecar keys list --keyring keyring --json | jq -r .digest",
+        ),
+    ),
+)
 @keyring_options
 @click.option("--json", "as_json", is_flag=True, help="JSON, with the digest of the keyring.")
 def list_keys(config: Path | None, places: tuple[str, ...], as_json: bool) -> int:
@@ -99,7 +132,10 @@ def list_keys(config: Path | None, places: tuple[str, ...], as_json: bool) -> in
     return _verdict_of(keyring)
 
 
-@command.command("jwks")
+@command.command(
+    "jwks",
+    examples=(Example("Publish a keyring:", "sidecar keys jwks --keyring keyring > jwks.json"),),
+)
 @keyring_options
 def jwks(config: Path | None, places: tuple[str, ...]) -> int:
     """Print the public keys of a keyring as a JWKS (RFC 7517), newest first.

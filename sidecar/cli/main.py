@@ -16,11 +16,12 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from sidecar import __version__
+from sidecar.cli.help import Example, Group
 from sidecar.errors import (
     ConfigError,
     FetchError,
@@ -29,6 +30,9 @@ from sidecar.errors import (
     TokenError,
     UpstreamError,
 )
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: Every command, and its line in ``sidecar --help``.
 COMMANDS: Mapping[str, str] = {
@@ -42,7 +46,10 @@ COMMANDS: Mapping[str, str] = {
     "deps": "Check what this service needs of others.",
     "intercept": "Let the kernel redirect connections to the sidecar.",
     "healthcheck": "Ask a sidecar on this machine whether it lives.",
+    "completion": "Let the shell complete commands and options.",
 }
+
+PROGRAM = "sidecar"
 
 DOES_NOT_HOLD = 1
 WRONG_USAGE = 2
@@ -52,7 +59,7 @@ INTERRUPTED = 130  # 128 + SIGINT
 READER_GONE = 141  # 128 + SIGPIPE, what the shell reports of a program that a pipe ended
 
 
-class CommandGroup(click.Group):
+class CommandGroup(Group):
     """The top-level group; a command's module is imported when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -70,11 +77,43 @@ class CommandGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """The commands, from COMMANDS: a press of a key must not import all of them."""
+        from click.shell_completion import CompletionItem
 
-@click.group("sidecar", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(version)s")
+        found = [
+            CompletionItem(name, help=meaning)
+            for name, meaning in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(
+    PROGRAM,
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=(
+        Example("See it work on this machine, without any set-up:", "sidecar demo"),
+        Example(
+            "Put it in front of an application on port 8000:",
+            "sidecar run --upstream http://127.0.0.1:8000 --keyring keyring",
+        ),
+        Example("More about one command:", "sidecar keys generate --help"),
+    ),
+)
+@click.version_option(__version__, message="%(version)s", help="Print the version of sidecar.")
 def sidecar() -> None:
-    """A sidecar that verifies tokens and knows when an old signing key may go."""
+    """A sidecar that verifies tokens and knows when an old signing key may go.
+
+    Exit codes of all commands: 0 yes or done, 1 the checked thing does not hold, 2 wrong usage or
+    configuration, 3 could not find out, 130 interrupted.
+    """
+
+
+def complete_variable() -> str:
+    """The environment variable by which a shell asks what may follow (click's convention)."""
+    return f"_{PROGRAM.upper()}_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -93,7 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; only SystemExit gets past it."""
     try:
-        with sidecar.make_context("sidecar", list(arguments)) as context:
+        asked = os.environ.get(complete_variable())
+        if asked:
+            from click.shell_completion import shell_complete
+
+            return shell_complete(sidecar, {}, PROGRAM, complete_variable(), asked)
+        with sidecar.make_context(PROGRAM, list(arguments)) as context:
             result = sidecar.invoke(context)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sidecar.cli.help import Example, Group
 from sidecar.cli.keyring import keyring_options, read_keyring
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.cli.table import format_table, terminal_width
@@ -31,12 +32,33 @@ _MAX_INPUT_BYTES = 1 << 20
 _LET_IN = "let in"
 
 
-@click.group("rules")
+@click.group(
+    "rules",
+    cls=Group,
+    examples=(
+        Example(
+            "May anybody delete a user?",
+            "sidecar rules explain DELETE /admin/users/7 --config sidecar.yaml",
+        ),
+    ),
+)
 def command() -> None:
     """Explain the access rules."""
 
 
-@command.command("explain")
+@command.command(
+    "explain",
+    examples=(
+        Example(
+            "Without a token:", "sidecar rules explain GET /api/thoughts/ --config sidecar.yaml"
+        ),
+        Example(
+            "With one, from standard input:",
+            "sidecar rules explain POST /api/me/thoughts/ \\\n"
+            "  --config sidecar.yaml --token - < token.txt",
+        ),
+    ),
+)
 @click.argument("method")
 @click.argument("path")
 @click.option("--token", metavar="TOKEN|-", help="The caller's token; - reads standard input.")

@@ -6,9 +6,25 @@ from typing import Any
 import click
 
 from sidecar.cli.flags import load_from, settings_flags
+from sidecar.cli.help import Command, Example
 
 
-@click.command("run")
+@click.command(
+    "run",
+    cls=Command,
+    examples=(
+        Example(
+            "In front of an application on port 8000:",
+            "sidecar run --upstream http://127.0.0.1:8000 --keyring keyring \\\n"
+            "  --service thoughts-backend",
+        ),
+        Example(
+            "Refuse nobody yet, and count who would be:",
+            "sidecar run --config sidecar.yaml --auth observe",
+        ),
+        Example("Everything from the file:", "sidecar run --config sidecar.yaml"),
+    ),
+)
 @settings_flags
 def command(config: Path | None, **flags: Any) -> int:
     """Run the sidecar in front of an application.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from sidecar.cli.help import Example, Group
 from sidecar.cli.keyring import keyring_options, read_keyring
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.config.quantities import format_time, parse_duration, parse_time
@@ -28,7 +29,19 @@ _MAX_KEY_FILE_BYTES = 1 << 20
 _MAX_INPUT_BYTES = 1 << 20
 
 
-@click.group("token")
+@click.group(
+    "token",
+    cls=Group,
+    examples=(
+        Example(
+            "A token for a test:",
+            "sidecar token mint --key signer/2026-11.key \\\n  --claim username=ana --ttl 1h",
+        ),
+        Example(
+            "Why is this one refused?", "sidecar token inspect --keyring keyring - < token.txt"
+        ),
+    ),
+)
 def command() -> None:
     """Mint and inspect tokens."""
 
@@ -63,7 +76,26 @@ class _Time(click.ParamType[float]):
 # --- mint --------------------------------------------------------------------------------------
 
 
-@command.command("mint")
+@command.command(
+    "mint",
+    examples=(
+        Example(
+            "For a request by hand:",
+            "TOKEN=$(sidecar token mint --key signer/2026-11.key \\\n"
+            "  --claim username=ana --ttl 1h)",
+        ),
+        Example(
+            "With an issuer, an audience, and a list:",
+            "sidecar token mint --key signer/2026-11.key --ttl 15m \\\n"
+            "  --claim iss=users-backend --claim aud=thoughts \\\n"
+            "  --claim 'roles=[\"admin\"]'",
+        ),
+        Example(
+            "One that has expired:",
+            "sidecar token mint --key signer/2026-11.key --ttl 1h --claim exp=1",
+        ),
+    ),
+)
 @click.option(
     "--key",
     "key_file",
@@ -121,7 +153,20 @@ def _refuse_constant(word: str) -> NoReturn:
 # --- inspect -----------------------------------------------------------------------------------
 
 
-@command.command("inspect")
+@command.command(
+    "inspect",
+    examples=(
+        Example(
+            "From standard input, where no list of processes shows it:",
+            "sidecar token inspect --keyring keyring - < token.txt",
+        ),
+        Example(
+            "As it will be judged in a month:",
+            "sidecar token inspect --config sidecar.yaml \\\n"
+            "  --at 2026-12-24T12:00:00Z - < token.txt",
+        ),
+    ),
+)
 @click.argument("token")
 @keyring_options
 @click.option("--at", "moment", type=_Time(), help="Judge it as at this time; default: now.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from sidecar import __version__
+from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.errors import VersionError
 from sidecar.versions.stamp import (
@@ -25,12 +26,28 @@ _GIT_TIMEOUT_S = 30.0
 _DIRTY = "-dirty"
 
 
-@click.group("version")
+@click.group(
+    "version",
+    cls=Group,
+    examples=(
+        Example(
+            "Build an image that knows its version:",
+            "docker build $(sidecar version stamp --format build-args) .",
+        ),
+        Example("Which of two is newer?", "sidecar version compare v2.3 v2.3-17-g2257f9c"),
+    ),
+)
 def command() -> None:
     """Show, stamp and compare versions."""
 
 
-@command.command("compare")
+@command.command(
+    "compare",
+    examples=(
+        Example("Tags and git describe:", "sidecar version compare v2.9 v2.10"),
+        Example("In a script:", 'test "$(sidecar version compare v2.3 "$VERSION_NAME")" != ">"'),
+    ),
+)
 @click.argument("one", metavar="A")
 @click.argument("other", metavar="B")
 def compare(one: str, other: str) -> int:
@@ -50,7 +67,10 @@ def compare(one: str, other: str) -> int:
     return 0
 
 
-@command.command("show")
+@command.command(
+    "show",
+    examples=(Example("In the container of the sidecar:", "sidecar version show"),),
+)
 @click.option("--json", "as_json", is_flag=True, help="The same object as GET /version.")
 def show(as_json: bool) -> int:
     """Say which version of the service this image holds, and which sidecar this is.
@@ -72,7 +92,16 @@ def show(as_json: bool) -> int:
     return 0 if stamp.is_known else DOES_NOT_HOLD
 
 
-@command.command("stamp")
+@command.command(
+    "stamp",
+    examples=(
+        Example(
+            "For the build of an image:",
+            "docker build $(sidecar version stamp --format build-args) .",
+        ),
+        Example("For a shell or an env file:", "sidecar version stamp > version.env"),
+    ),
+)
 @click.option(
     "--format",
     "form",
@@ -89,9 +118,6 @@ def show(as_json: bool) -> int:
 )
 def stamp(form: str, directory: Path) -> int:
     """Read a service's version and commit from git, for the build of its image.
-
-    \b
-    docker build $(sidecar version stamp --format build-args) .
 
     The version is the tag (v2.3), or the tag, the commits since and the commit (v2.3-17-g2257f9c);
     -dirty at its end marks changes that no commit holds. Exit code 3: git does not tell, for

@@ -59,7 +59,7 @@ def test_help_imports_no_command_and_no_server() -> None:
     result = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
-    assert result.stdout.splitlines()[-1] == "['sidecar.cli.main']"
+    assert result.stdout.splitlines()[-1] == "['sidecar.cli.help', 'sidecar.cli.main']"
 
 
 def test_reading_the_configuration_loads_yaml_only_for_a_file() -> None:
