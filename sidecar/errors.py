@@ -61,6 +61,13 @@ class FetchError(SidecarError):
     title = "did not answer"
 
 
+class FleetError(SidecarError):
+    """Nothing can be said of a fleet: what was asked about it did not answer, or not usably."""
+
+    reason = "fleet_unknown"
+    title = "The fleet did not answer"
+
+
 class MemoryUnusable(SidecarError):
     """What an earlier run of the sidecar left behind is damaged, or not ours."""
 

@@ -25,6 +25,7 @@ from sidecar.cli.help import Example, Group
 from sidecar.errors import (
     ConfigError,
     FetchError,
+    FleetError,
     KeyFileError,
     SidecarError,
     TokenError,
@@ -175,7 +176,7 @@ def _explain(error: SidecarError) -> int:
         return WRONG_USAGE
     if isinstance(error, TokenError):
         return DOES_NOT_HOLD
-    is_elsewhere = isinstance(error, UpstreamError | FetchError)
+    is_elsewhere = isinstance(error, UpstreamError | FetchError | FleetError)
     return COULD_NOT_FIND_OUT if is_elsewhere else INTERNAL_ERROR
 
 
