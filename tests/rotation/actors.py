@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
 from random import Random
 
+from sidecar.rotation.history import History
 from sidecar.rotation.issuing import Issuing
 from sidecar.rotation.ledger import AFTER_SWITCH, Ledger
 from sidecar.rotation.policy import Policy
 from sidecar.rotation.record import Record, parse_record
-from sidecar.rotation.replica import Fleet, Interval, Replica, Target, combined_ring
+from sidecar.rotation.replica import Fleet, Replica
 from sidecar.rotation.snapshot import (
     RECORD_AHEAD_S,
     must_be_recorded,
@@ -218,15 +219,13 @@ class Rotation:
 
 
 class Prometheus:
-    """Scrapes, remembers every run of every sidecar, and has the old key judged."""
+    """Scrapes, enters what it sees in a history, and has the old key judged."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self.world = world
         self.rng = rng
-        self.runs: dict[tuple[str, float], Replica] = {}
-        self.current: dict[str, tuple[str, float]] = {}  # name -> its latest run
-        self.known: dict[str, Target] = {}
-        self.gaps: list[Interval] = []
+        self.history = History(world.interval)
+        self.listed: set[str] = set()
         self.scraped_at: float | None = None
         self.newest_shown = -inf
 
@@ -236,7 +235,7 @@ class Prometheus:
         if any(begins <= now <= ends for begins, ends in world.outages):
             return None
         if self.scraped_at is not None and judge_now - self.scraped_at > 1.5 * world.interval:
-            self.gaps.append(Interval(self.scraped_at, judge_now))
+            self.history.nothing_was_scraped(self.scraped_at, judge_now)
         present = set()
         for sidecar in sidecars:
             pod = sidecar.pod
@@ -247,58 +246,31 @@ class Prometheus:
                 continue
             if not is_over:
                 present.add(pod.name)
-                if not self._is_known(pod.name):
-                    self.known.setdefault(pod.name, Target(pod.service, pod.name))
             if now >= pod.answers_from and self.rng.random() >= world.scrape_failures:
                 self._enter(sidecar.scrape(now, judge_now))
-            elif pod.name in self.current:
-                run = self.current[pod.name]
-                self.runs[run] = replace(self.runs[run], is_answering=False)
-        self._bury(present, judge_now)
+            elif not is_over or pod.name in self.listed:
+                self.history.silent(pod.service, pod.name, judge_now)
+        for name in self.listed - present:
+            self.history.gone(name, judge_now)
+        self.listed = present
         self.scraped_at = judge_now
         fleet = self._fleet(judge_now)
         if OLD not in fleet.ring.key_ids or fleet.ring.newest == OLD:
             return None
         return Judgement(now, judge_fleet(fleet)[OLD], fleet, self.newest_shown)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether a run of this name has answered, and is not known to be over."""
-        if name not in self.current:
-            return False
-        run = self.runs[self.current[name]]
-        return run.gone_at is None and not run.has_ended
-
     def _enter(self, seen: Replica) -> None:
-        run = (seen.name, seen.observing_since)
-        former = self.current.get(seen.name)
-        if former is not None and former != run and self.runs[former].gone_at is None:
-            self.runs[former] = replace(self.runs[former], gone_at=seen.observing_since)
-        self.runs[run] = seen
-        self.current[seen.name] = run
-        self.known.pop(seen.name, None)
+        self.history.heard(seen)
         shown = seen.seen(OLD).newest_issued_at
         if shown is not None:
             self.newest_shown = max(self.newest_shown, shown)
 
-    def _bury(self, present: set[str], judge_now: float) -> None:
-        for run, seen in self.runs.items():
-            if seen.gone_at is None and seen.name not in present:
-                self.runs[run] = replace(seen, gone_at=judge_now)
-        for name, target in self.known.items():
-            if name not in present and target.gone_at is None:
-                self.known[name] = replace(target, gone_at=judge_now)
-
     def _fleet(self, judge_now: float) -> Fleet:
-        world, runs = self.world, tuple(self.runs.values())
-        return Fleet(
-            ring=combined_ring((OLD, NEW), (r for r in runs if not r.gone_at and not r.has_ended)),
-            replicas=runs,
-            now=judge_now,
-            watched_since=0.0
-            if world.is_whole
-            else world.first_scrape + world.clock + world.run_on,
-            held_since={OLD: 1.0} if world.is_whole else {},
-            unscraped=tuple(self.known.values()),
-            gaps=tuple(self.gaps),
-            stale_after_s=3 * world.interval,
+        world = self.world
+        begun = world.first_scrape + world.clock + world.run_on
+        return self.history.fleet(
+            (OLD, NEW),
+            judge_now,
+            0.0 if world.is_whole else begun,
+            {OLD: 1.0} if world.is_whole else {},
         )
