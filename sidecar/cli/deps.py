@@ -17,7 +17,7 @@ from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.cli.progress import say_meanwhile, waiting_for
 from sidecar.cli.table import format_table, terminal_width
-from sidecar.errors import ConfigError
+from sidecar.cli.values import Duration
 
 if TYPE_CHECKING:
     from sidecar.dependencies.finding import Finding
@@ -40,20 +40,6 @@ _SHOWN = ("dependency", "state", "requires", "version", "why")
 )
 def command() -> None:
     """Check what this service needs of others."""
-
-
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        from sidecar.config.quantities import parse_duration
-
-        try:
-            return parse_duration(0 if value == 0 else value)
-        except ConfigError as error:
-            self.fail(error.detail, param, ctx)
 
 
 @command.command(
@@ -85,7 +71,7 @@ class _Duration(click.ParamType[float]):
 @click.option(
     "--wait",
     "wait_s",
-    type=_Duration(),
+    type=Duration(),
     default=0,
     metavar="DURATION",
     help="Ask again for so long (2m) until all will do; what changes is told on stderr.",

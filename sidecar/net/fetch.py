@@ -103,13 +103,19 @@ class Fetcher:
         )
 
     async def fetch(
-        self, url: str, *, ca: str | None, headers: Mapping[str, str], deadline_s: float
+        self,
+        url: str,
+        *,
+        ca: str | None,
+        headers: Mapping[str, str],
+        deadline_s: float,
+        max_bytes: int = MAX_BYTES,
     ) -> Fetched:
         """As the function does. Raises :class:`FetchError`."""
         headers = {**_HEADERS, **headers}
         if random.randrange(_MAX_USES) == 0:  # noqa: S311 - no secret hangs on it
             headers["Connection"] = "close"
-        return await _fetch(self._session, url, ca, headers, deadline_s, MAX_BYTES)
+        return await _fetch(self._session, url, ca, headers, deadline_s, max_bytes)
 
     async def close(self) -> None:
         """Close every connection."""

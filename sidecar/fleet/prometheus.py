@@ -1,0 +1,259 @@
+"""Asks a Prometheus, or what speaks its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/).
+
+Every question is a read with a deadline and a bound on the answer's size. An answer that Prometheus
+itself calls partial is none: evidence that may be missing would read as a zero. Nothing that the
+server sends is quoted in a message.
+
+Used by ``past``, which asks what became of each replica, and by ``services`` for what runs now.
+"""
+
+import asyncio
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from yarl import URL
+
+from sidecar.errors import FetchError, FleetError
+from sidecar.fleet.replicas import BEGINNING, SERVICE
+from sidecar.fleet.source import Current, Sample, SilentTarget, label
+from sidecar.net.fetch import Fetcher
+
+TIMEOUT_S: Final = 30.0
+MAX_ANSWER_BYTES: Final = 256 << 20
+#: A server is not asked more at once: it has others to serve.
+_CONCURRENT: Final = 6
+#: How far back a replica that is silent now is looked for, to say which service it was.
+_REMEMBERED: Final = "1h"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series with its raw samples: moments (unix seconds) and values."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """A target as discovery knows it now. ``is_scraped``: it was tried at least once."""
+
+    labels: Mapping[str, str]
+    is_scraped: bool
+    interval_s: float | None
+
+
+class Prometheus:
+    """A source (``source.Source``) that has a history.
+
+    ``match``: label matchers for targets, as in PromQL: ``job="sidecars",fleet="production"``.
+    ``ca``: a PEM file of authorities to trust, in place of the system's. Made inside the event
+    loop; who made it closes it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        match: str = "",
+        timeout_s: float = TIMEOUT_S,
+        ca: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._base = url.rstrip("/")
+        self.name = f"Prometheus at {URL(self._base).with_user(None)}"
+        self.match = match.strip().strip("{},").strip()
+        self._timeout_s = timeout_s
+        self._ca = ca
+        self._headers = headers
+        self._fetcher = Fetcher()
+        self._places = asyncio.Semaphore(_CONCURRENT)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._fetcher.close()
+
+    def selector(self, name: str, *matchers: str) -> str:
+        """A series selector: the metric, what the caller matches, and what the user does."""
+        return f"{name}{{{','.join(part for part in (*matchers, self.match) if part)}}}"
+
+    async def now(self) -> float:
+        """The server's clock: its store is written by it."""
+        answer = await self._ask("query", {"query": "time()"})
+        try:
+            return float(answer["result"][1])
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise self._not_prometheus() from None
+
+    async def vector(self, expression: str, at: float) -> list[Sample]:
+        """The value of each series of the expression at a moment."""
+        result = await self._query(expression, at)
+        return [
+            Sample(labels.get("__name__", ""), labels, float(each["value"][1]))
+            for each in result
+            if (labels := each["metric"]) is not None
+        ]
+
+    async def raw(self, selector: str, window_s: float, at: float) -> list[Series]:
+        """Every sample of the series in the window that ends ``at``."""
+        return _series(await self._query(f"{selector}[{_duration(window_s)}]", at))
+
+    async def range(
+        self, expression: str, start: float, end: float, step_s: float
+    ) -> list[tuple[float, float]]:
+        """An expression that has one series, evaluated from ``start`` to ``end``."""
+        series = _series(
+            (
+                await self._ask(
+                    "query_range",
+                    {"query": expression, "start": start, "end": end, "step": step_s},
+                )
+            )["result"]
+        )
+        return list(series[0].samples) if series else []
+
+    async def targets(self) -> list[KnownTarget] | None:
+        """What discovery knows now; None where the server does not say."""
+        try:
+            answer = await self._ask("targets", {"state": "active"})
+            found = answer["activeTargets"]
+            return [
+                KnownTarget(
+                    labels=each["labels"],
+                    is_scraped=each["health"] != "unknown",
+                    interval_s=parse_interval(each.get("scrapeInterval", "")),
+                )
+                for each in found
+            ]
+        except (FleetError, KeyError, TypeError):
+            # Stores that only speak the query API have no targets.
+            return None
+
+    async def current(self, names: Collection[str]) -> Current:
+        """See ``source.Source``."""
+        at = await self.now()
+        wanted = "|".join(sorted({*names, SERVICE, BEGINNING}))
+        questions = (
+            self.vector(self.selector("", f'__name__=~"{wanted}"'), at),
+            self.vector(self.selector("up"), at),
+            self.vector(f"last_over_time({self.selector(SERVICE)}[{_REMEMBERED}])", at),
+            self.vector(
+                f"max_over_time(timestamp({self.selector(BEGINNING)})[{_REMEMBERED}:15s])", at
+            ),
+        )
+        samples, up, services, heard = await asyncio.gather(*questions)
+        if not services:
+            raise FleetError(f"{self.name} {await why_no_sidecar(self, up)}")
+        last_service = {sample.place: label(sample.labels, "service") for sample in services}
+        last_heard = {sample.place: sample.value for sample in heard}
+        jobs = {job for job, _ in last_service}
+        answering = {sample.place for sample in samples if sample.name == BEGINNING}
+        silent = [
+            SilentTarget(
+                *sample.place,
+                last_service.get(sample.place, ""),
+                last_heard.get(sample.place),
+                "it was not scraped",
+            )
+            for sample in up
+            if not sample.value and sample.place not in answering and sample.labels["job"] in jobs
+        ]
+        unscraped = await self._not_yet_scraped(jobs)
+        return Current(at, tuple(s for s in samples if s.place in answering), (*silent, *unscraped))
+
+    async def _not_yet_scraped(self, jobs: Collection[str]) -> list[SilentTarget]:
+        return [
+            SilentTarget(
+                target.labels.get("job", ""),
+                target.labels.get("instance", ""),
+                "",
+                None,
+                "it was not scraped yet",
+            )
+            for target in await self.targets() or ()
+            if not target.is_scraped and target.labels.get("job") in jobs
+        ]
+
+    async def _query(self, expression: str, at: float) -> list[Any]:
+        result = (await self._ask("query", {"query": expression, "time": at}))["result"]
+        if not isinstance(result, list):
+            raise self._not_prometheus()
+        return result
+
+    async def _ask(self, endpoint: str, parameters: Mapping[str, str | float]) -> Any:
+        url = f"{self._base}/api/v1/{endpoint}?{urlencode(parameters)}"
+        try:
+            async with self._places:
+                fetched = await self._fetcher.fetch(
+                    url,
+                    ca=self._ca,
+                    headers=self._headers,
+                    deadline_s=self._timeout_s,
+                    max_bytes=MAX_ANSWER_BYTES,
+                )
+            document = json.loads(fetched.content or b"")
+            is_whole = document["status"] == "success" and not document.get("warnings")
+            data = document["data"]
+        except FetchError as error:
+            raise FleetError(f"{self.name} {error.detail}{self._hint(error.detail)}.") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self._not_prometheus() from None
+        if not is_whole:
+            raise FleetError(f"{self.name} answered only in part, which proves nothing.")
+        return data
+
+    def _hint(self, detail: str) -> str:
+        if detail.endswith("400") and self.match:
+            return " (400 = not understood; is --match a list of label matchers?)"
+        if detail.endswith("404"):
+            return "; give the URL under which its /api/v1/query is"
+        return ""
+
+    def _not_prometheus(self) -> FleetError:
+        return FleetError(f"{self.name} does not answer as a Prometheus does; check the URL.")
+
+
+async def why_no_sidecar(source: Prometheus, up: Collection[Sample], window: str = "") -> str:
+    """The end of a sentence that begins with the source's name, which has no sidecar in it."""
+    matching = f" that match {{{source.match}}}" if source.match else ""
+    when = f" in the last {window}" if window else " now"
+    if not up:
+        return f"knows no targets{matching}{when}; check the scrape configuration, and --match."
+    return (
+        f"scrapes {len(up)} targets{matching}, none of which has the metrics of a sidecar{when}; "
+        "let it scrape the sidecars' admin ports."
+    )
+
+
+def parse_interval(text: str) -> float | None:
+    """A duration as Prometheus writes it (``1m30s``) in seconds; None where it is none."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    total, rest = 0.0, text
+    while rest:
+        number = len(rest) - len(rest.lstrip("0123456789"))
+        unit = next((unit for unit in units if rest[number:].startswith(unit)), None)
+        if not number or unit is None:
+            return None
+        total += int(rest[:number]) * units[unit]
+        rest = rest[number + len(unit) :]
+    return total or None
+
+
+def matchers(labels: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Matchers of exactly these labels' values; a label that is missing matches no value."""
+    return [f"{name}={json.dumps(labels.get(name, ''), ensure_ascii=False)}" for name in names]
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(round(seconds * 1000), 1)}ms"
+
+
+def _series(result: Iterable[Any]) -> list[Series]:
+    return [
+        Series(each["metric"], [(float(at), float(value)) for at, value in each["values"]])
+        for each in result
+    ]
