@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "config": "Check, show and describe the configuration.",
     "keys": "Generate and list keys.",
     "token": "Mint and inspect tokens.",
+    "rotate": "See how far a rotation of keys is, and guard its next step.",
     "rules": "Explain which access rule a request falls under.",
     "version": "Show, stamp and compare versions.",
     "deps": "Check what this service needs of others.",

@@ -5,7 +5,7 @@ of the keys reads it.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sidecar.errors import KeyFileError
 
@@ -31,3 +31,8 @@ def parse_since(content: bytes) -> float:
             "does not hold one RFC 3339 time such as 2026-11-23T10:00:00Z; it is ignored"
         ) from None
     return moment
+
+
+def format_since(moment: float) -> bytes:
+    """What the file holds for a moment in unix seconds, whole ones."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ\n").encode()
