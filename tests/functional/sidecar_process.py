@@ -72,6 +72,7 @@ class SidecarProcess:
     """One running sidecar, on ports that nobody else has.
 
     ``configuration`` is what the YAML file says; ``listen`` and ``admin`` are added where absent.
+    ``in_place_of``: one that has ended, whose ports it takes over.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class SidecarProcess:
         flags: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
+        in_place_of: "SidecarProcess | None" = None,
     ) -> None:
-        self._inbound = ("127.0.0.1", free_port())
-        self._admin = ("127.0.0.1", free_port())
+        self._inbound, self._admin = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
+        if in_place_of is not None:
+            self._inbound, self._admin = in_place_of._inbound, in_place_of._admin
         addresses = {
             "listen": "{}:{}".format(*self._inbound),
             "admin": "{}:{}".format(*self._admin),
