@@ -171,7 +171,7 @@ def _notes_of(report: Report) -> Iterator[str]:
     if len(unheard) > _SHOWN:
         yield f"{len(unheard) - _SHOWN} more replicas were not scraped for a while (see --json)."
     for target in fleet.unscraped[:_SHOWN]:
-        name = _clean(target.place if target.service else target.name)
+        name = _clean(target.place)
         gone = "" if target.gone_at is None else ", and is gone"
         yield f"{name} was never scraped{gone}."
     for each in report.fast_clocks:

@@ -6,7 +6,8 @@ functions on the server. Raw samples are fetched only of replicas that restarted
 of each run that is over the samples of its last scrape.
 
 ``watched_since`` begins with the first scrape of a replica that hands out tokens. Where some were
-scraped before the window already, everything in the window was watched.
+scraped before the window already, everything in the window was watched; what ended before the first
+scrape that is remembered, nobody knows, whatever is stated.
 """
 
 import asyncio
@@ -107,7 +108,7 @@ class _Past:
             self.now,
             watched_since(
                 self.now if began is None else began,
-                window_start=self.now - self.window_s,
+                window_start=max(self.now - self.window_s, self.oldest),
                 stated=stated_watch,
             ),
             held_since,

@@ -83,6 +83,8 @@ class Replica:
 class Target:
     """A replica that is known to exist or to have existed, and that was never scraped.
 
+    ``service``: "" where nothing tells it.
+
     A name that is there and silent since its last word, or since it was gone, is a target as well:
     a new run that nobody has heard of may have begun under it.
     """
@@ -94,7 +96,7 @@ class Target:
     @property
     def place(self) -> str:
         """How people find it."""
-        return f"{self.service}/{self.name}"
+        return f"{self.service}/{self.name}" if self.service else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

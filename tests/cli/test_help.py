@@ -23,7 +23,10 @@ EXAMPLES = [
     for example in examples_of(context.command)
 ]
 #: These serve, need another service, change the kernel, or ask about a repository of git.
-NOT_RUN = re.compile(r"sidecar (run|demo|deps|intercept|healthcheck|version (stamp|show))\b|https:")
+NOT_RUN = re.compile(
+    r"sidecar (run|demo|deps|intercept|healthcheck|rotate (status|gate)|version (stamp|show))\b"
+    r"|https:"
+)
 #: In place of a program: says with which words it was called.
 STUB = """#!/bin/sh
 test -t 0 || cat > /dev/null
