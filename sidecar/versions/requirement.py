@@ -128,7 +128,8 @@ def is_impossible(requirement: Requirement) -> bool:
 def compare_ranks(one: Version, other: Version) -> Order:
     """As ``versions.order``, but two branches at one distance from a tag stand side by side: both
     are newer than the tag, which is all that a bound asks."""
-    return compare(one, other) if one.rank != other.rank else Order.EQUAL
+    is_same = (one.series, one.rank) == (other.series, other.rank)
+    return Order.EQUAL if is_same else compare(one, other)
 
 
 def _is_ahead_of(version: Version, below: Version) -> bool:

@@ -55,6 +55,12 @@ def test_a_judgement_says_why(version: str, why: str) -> None:
     assert parse_requirement(">=v2.3,<v3,!=v2.5").judge(version).why == why
 
 
+@pytest.mark.parametrize("requires", [">=users-v2.3", "<users-v3"])
+@pytest.mark.parametrize("number", ["v2.3", "v3", "v4"])
+def test_the_same_number_of_another_thing_is_no_answer(requires: str, number: str) -> None:
+    assert parse_requirement(requires).judge(f"thoughts-{number}").holds is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
