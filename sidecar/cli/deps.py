@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sidecar.cli.deps_order import order
 from sidecar.cli.flags import load_from
 from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
@@ -39,7 +40,10 @@ _SHOWN = ("dependency", "state", "requires", "version", "why")
     ),
 )
 def command() -> None:
-    """Check what this service needs of others."""
+    """Check what a service needs of others, and in which order to deploy."""
+
+
+command.add_command(order)
 
 
 @command.command(

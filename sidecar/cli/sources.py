@@ -35,10 +35,23 @@ class Place:
     ca: Path | None
     token_file: Path | None
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the options say anybody at all."""
+        return self.prometheus is not None or bool(self.targets) or self.dns is not None
+
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options, given to the command as the one argument ``place``."""
+    return _decorate(command, is_needed=True)
 
+
+def optional_source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that need not ask anybody: ``place`` is None where none is named."""
+    return _decorate(command, is_needed=False)
+
+
+def _decorate(command: Callable[..., Any], *, is_needed: bool) -> Callable[..., Any]:
     @wraps(command)
     def with_place(
         prometheus: str | None,
@@ -51,8 +64,9 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **others: Any,
     ) -> Any:
         place = Place(prometheus, target, dns, match, timeout, ca, token_file)
-        _check(place)
-        return command(place=place, **others)
+        if is_needed or place.is_named:
+            _check(place)
+        return command(place=place if place.is_named else None, **others)
 
     options = (
         click.option(
@@ -135,7 +149,7 @@ def build_source(place: Place, *, interval_s: float | None = None) -> "Prometheu
 
 
 def _check(place: Place) -> None:
-    if place.prometheus is None and not place.targets and place.dns is None:
+    if not place.is_named:
         raise click.UsageError(
             "say whom to ask: --prometheus URL, or --target URL, or --dns NAME:PORT"
         )

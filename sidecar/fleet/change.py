@@ -7,11 +7,13 @@ answer above all, makes no yes. Pure; called by ``cli.fleet``.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sidecar.fleet.going_first import Step, needed_first, users_first
 from sidecar.fleet.needs import judge_running, judge_version, overall
 from sidecar.fleet.services import Fleet, Running, Service
 from sidecar.fleet.source import SilentTarget
+from sidecar.fleet.status import silent_object
 from sidecar.versions.requirement import Judgement
 
 
@@ -67,6 +69,22 @@ class Change:
         holds = [claim.judgement.holds for claim in self.claims]
         return overall([*holds, *([None] if self.silent else [])])
 
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON-able values."""
+        return {
+            "service": self.service,
+            "version": self.version,
+            "allowed": self.is_allowed,
+            "users": [_object(claim) for claim in self.users],
+            "needs": None if self.needs is None else [_object(claim) for claim in self.needs],
+            "needs_as_of": self.as_of,
+            "silent": [silent_object(target) for target in self.silent],
+            "first": [
+                {"service": step.service, "move": str(step.move), "why": step.why}
+                for step in self.first
+            ],
+        }
+
 
 def judge_rollback(
     fleet: Fleet, service: str, version: str, told: Sequence[Told] | None = None
@@ -110,6 +128,18 @@ def _judge(
     )
 
 
+def _object(claim: Claim) -> dict[str, Any]:
+    return {
+        "service": claim.user,
+        "version": claim.version,
+        "replicas": claim.replicas,
+        "needs": claim.needed,
+        "requires": claim.requires,
+        "satisfied": claim.judgement.holds,
+        "why": claim.judgement.why,
+    }
+
+
 def _find(fleet: Fleet, service: str, version: str) -> Running | None:
     running = fleet.services.get(service, Service(service)).running
     return next((each for each in running if each.version == version), None)
@@ -125,7 +155,7 @@ def _users(fleet: Fleet, service: str, version: str) -> Iterator[Claim]:
     for user, running, need in fleet.needs():
         judgement = judge_version(need.requires, version)
         if need.service != service:
-            if need.is_certain or judgement.holds:
+            if need.is_certain or judgement.holds or user.name == service:
                 continue
             # It never answered, so it may be anybody.
             why = f"nobody knows whether what it calls {need.dependency} is {service}"

@@ -14,7 +14,7 @@ from sidecar.fleet.status import Status
 
 #: What is said of a need, by whether it is met.
 WORDS: Final = {True: "satisfied", False: "not satisfied", None: "not known"}
-_SIGNS: Final = {True: "✓", False: "✗", None: "?"}
+SIGNS: Final = {True: "✓", False: "✗", None: "?"}
 _DOT_STYLES: Final = {
     True: 'style=solid, color="#00664d"',
     False: 'style="dashed,bold", color="#a3123f"',
@@ -30,7 +30,7 @@ def draw_text(status: Status) -> str:
         lines.append(" ".join(_describe(status, service)))
         for each in status.needs:
             if each.user == name:
-                sign, words = _SIGNS[each.judgement.holds], WORDS[each.judgement.holds]
+                sign, words = SIGNS[each.judgement.holds], WORDS[each.judgement.holds]
                 why = "" if each.judgement.holds else f": {each.judgement.why}"
                 lines.append(f"  {_from(service, each)}-> {_need(each)}  {sign} {words}{why}")
     return "\n".join(lines)

@@ -22,8 +22,8 @@ _SATISFIED: Final = "sidecar_dependency_satisfied"
 #: What a source has to be asked for.
 METRICS: Final = frozenset((_SERVICE, _VERIFIED, _INFO, _ANSWERER, _UP, _SATISFIED))
 
-#: Labels that the sidecar exposes itself; all others tell one target from another.
-_EXPOSED: Final = frozenset(("service", "version", "commit", "dependency", "requires"))
+#: The metric's name, and labels that the sidecar exposes itself; all others are the target's.
+_EXPOSED: Final = frozenset(("__name__", "service", "version", "commit", "dependency", "requires"))
 
 _Target = frozenset[tuple[str, str]]
 

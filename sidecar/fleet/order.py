@@ -18,11 +18,12 @@ Needs = Mapping[str, Collection[str]]
 class Order:
     """``steps``: services of one step may go in any order, even together. ``cycles``: ways that
     lead from a service back to it, each beginning with the name that sorts first; ``behind``: what
-    needs a service of a cycle and is in none, by name."""
+    needs a service of a cycle and is in none, by name. ``before``: what each goes after."""
 
     steps: tuple[tuple[str, ...], ...]
     cycles: tuple[tuple[str, ...], ...]
     behind: tuple[str, ...]
+    before: Mapping[str, tuple[str, ...]]
 
 
 def order_of(needs: Needs, services: Collection[str]) -> Order:
@@ -45,6 +46,7 @@ def order_of(needs: Needs, services: Collection[str]) -> Order:
         steps=tuple(steps),
         cycles=_cycles(needs, circling),
         behind=tuple(sorted(left - circling)),
+        before={each: tuple(sorted(needed)) for each, needed in before.items()},
     )
 
 

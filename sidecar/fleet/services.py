@@ -185,7 +185,7 @@ class _Meaning:
         said = self._said[user, need.dependency]
         if len(said) == 1:
             return next(iter(said)), True
-        has_answered = need.version != UNKNOWN
+        has_answered = need.is_up or need.version != UNKNOWN
         return need.dependency, need.dependency in self._names or has_answered
 
 

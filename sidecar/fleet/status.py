@@ -32,7 +32,7 @@ class Status:
     def remarks(self) -> list[str]:
         """What deserves a look, one sentence each."""
         found = [sentence for each in self.fleet.services.values() for sentence in _remarks(each)]
-        return found + [_silence(target) for target in self.fleet.silent]
+        return found + [tell_silence(target) for target in self.fleet.silent]
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON-able values; times are RFC 3339 in UTC."""
@@ -118,7 +118,8 @@ def _remarks_on_version(name: str, running: Running) -> Iterator[str]:
         yield f"{name} {running.version} is {len(running.commits)} different commits."
 
 
-def _silence(target: SilentTarget) -> str:
-    who = target.last_service or "a target that never said which service it is"
+def tell_silence(target: SilentTarget) -> str:
+    """A target that does not answer, as a sentence."""
+    who = f"{target.last_service} at " if target.last_service else "The target "
     since = "" if target.since is None else f" since {format_moment(target.since)}"
-    return f"{who} at {target.instance} does not answer{since}: {target.why}."
+    return f"{who}{target.instance} is silent{since} ({target.why})."

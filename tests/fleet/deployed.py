@@ -44,7 +44,7 @@ class Deployed:
         def sample(name: str, value: float = 1, **more: str) -> Sample:
             # As Prometheus does where a target's label has the name of an exposed one.
             renamed = {f"exported_{key}" if key in target else key: more[key] for key in more}
-            return Sample(name, {**labels, **renamed}, value)
+            return Sample(name, {"__name__": name, **labels, **renamed}, value)
 
         yield sample(
             "sidecar_service_info", service=self.service, version=self.version, commit=self.commit
