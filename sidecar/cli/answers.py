@@ -70,7 +70,7 @@ def format_change(change: Change, verb: Verb) -> str:
     parts = [_verdict(change, verb)]
     if change.users:
         rows = map(_user_row, change.users)
-        parts += ["", _table("user version replicas requires satisfied", rows)]
+        parts += ["", _table("needed_by version replicas requires satisfied", rows)]
     if change.needs:
         parts += ["", _table("needs requires satisfied", map(_need_row, change.needs))]
     notes = list(_notes(change))
@@ -126,12 +126,13 @@ def _may_need(target: SilentTarget, service: str) -> str:
 
 def _steps(change: Change) -> Iterator[str]:
     for number, step in enumerate(change.first, 1):
-        move = "back" if step.move is Move.BACK else "forward"
-        yield f"  {number}. {step.service} {move}: {step.why}"
+        move = "roll back" if step.move is Move.BACK else "deploy"
+        yield f"  {number}. {move} {step.service}: {step.why}"
 
 
 def _table(columns: str, rows: Iterable[Sequence[str]]) -> str:
-    return format_table(columns.split(), rows, terminal_width())
+    names = [name.replace("_", " ") for name in columns.split()]
+    return format_table(names, rows, terminal_width())
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -111,11 +111,12 @@ def _dot(text: str) -> str:
 
 
 def _mermaid(text: str) -> str:
-    """Everything but letters, digits and a few harmless signs by its number."""
+    """Letters, digits and harmless signs as they are, everything else by its number."""
     return (
         '"'
         + "".join(
-            each if each.isalnum() or each in " .,-_" else f"#{ord(each)};" for each in _plain(text)
+            each if each.isalnum() or each in " .,-_()/:=+@" else f"#{ord(each)};"
+            for each in _plain(text)
         )
         + '"'
     )

@@ -128,15 +128,15 @@ def test_a_rollback_that_is_refused_says_why_and_what_has_to_go_first(
     assert capsys.readouterr().out.splitlines() == [
         "users-backend may not go back to v2.2: 1 service would be left unsatisfied.",
         "",
-        "USER              VERSION  REPLICAS  REQUIRES  SATISFIED",
+        "NEEDED BY         VERSION  REPLICAS  REQUIRES  SATISFIED",
         "frontend          v4.1     1         >=v2.0    ✓ v2.2 meets >=v2.0",
         "thoughts-backend  v1.6     2         >=v2.3    ✗ v2.2 is older than v2.3",
         "",
         "What users-backend v2.2 needs itself is not known here.",
         "",
         "First:",
-        "  1. frontend back: its v4.1 needs thoughts-backend >=v1.6",
-        "  2. thoughts-backend back: its v1.6 needs users-backend >=v2.3",
+        "  1. roll back frontend: its v4.1 needs thoughts-backend >=v1.6",
+        "  2. roll back thoughts-backend: its v1.6 needs users-backend >=v2.3",
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_deployment_whose_needs_do_not_run_yet_says_what_has_to_go_first(
         "users-backend  >=v2.3    ✗ v2.2 is older than v2.3",
         "",
         "First:",
-        "  1. users-backend forward: v2.2 is older than v2.3",
+        "  1. deploy users-backend: v2.2 is older than v2.3",
     ]
 
 

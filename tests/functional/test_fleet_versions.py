@@ -142,7 +142,7 @@ def test_a_rollback_that_somebody_needs_against_is_refused_and_they_are_named(
     assert asked.code("fleet", "deploy", "users", "v2.9") == 0
     needs = ("--needs", "users>=v2.4")
     assert asked.code("fleet", "deploy", "thoughts", "v1.7", *needs) == 1
-    assert "1. users forward: v2.3 is older than v2.4" in asked.text(
+    assert "1. deploy users: v2.3 is older than v2.4" in asked.text(
         "fleet", "deploy", "thoughts", "v1.7", *needs
     )
 
