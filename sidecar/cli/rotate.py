@@ -309,6 +309,8 @@ def _document(gate: str, key_id: str, decision: "Decision") -> dict[str, Any]:
         "key": key_id,
         "answer": decision.answer.value,
         "why": decision.why,
+        "basis": decision.basis.value,
+        "assumptions": [assumption.value for assumption in decision.assumptions],
         "missing": [{"where": each.where, "what": each.what} for each in decision.missing],
     }
 

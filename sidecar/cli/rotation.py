@@ -15,7 +15,7 @@ from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.moment import format_moment, format_span
 from sidecar.rotation.signers import Missing
 from sidecar.rotation.steps import Progress, Step
-from sidecar.rotation.verdict import State, Verdict
+from sidecar.rotation.verdict import Basis, State, Verdict
 
 _SERVICES = (
     "service",
@@ -43,7 +43,10 @@ def format_report(report: Report) -> str:
 def format_decision(gate: str, key_id: str, decision: Decision) -> str:
     """A gate's answer, the reason, and what is missing where."""
     answer = click.style(decision.answer.value, fg=_ANSWERS[decision.answer], bold=True)
-    lines = [f"{gate} {key_id}: {answer}", *_wrapped(decision.why, "  ")]
+    basis = "" if decision.basis is Basis.NONE else f" ({decision.basis})"
+    lines = [f"{gate} {key_id}: {answer}{basis}", *_wrapped(decision.why, "  ")]
+    for assumption in decision.assumptions:
+        lines += _wrapped(f"assumes: {assumption.value}", "  ")
     return "\n".join([*lines, *_missing(decision.missing)])
 
 

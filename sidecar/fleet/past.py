@@ -48,6 +48,9 @@ _MAX_POINTS: Final = 10_000
 #: How far back an instant query looks for a sample, unless Prometheus was told otherwise.
 _LOOKBACK_S: Final = 300.0
 
+#: The time in which the distance between two scrapes is measured, if nobody tells it.
+_RECENT_S: Final = 600.0
+
 _Identity = tuple[str, ...]
 
 
@@ -128,14 +131,15 @@ class _Past:
         """Find the scrape interval, and leave out the part of the window that nothing is in."""
         whole = f"{self.window_s:.0f}s"
         beginning = self.source.selector(BEGINNING)
-        oldest, recent, up = await asyncio.gather(
+        oldest, recent, up, rounds = await asyncio.gather(
             self.source.vector(
                 f"min(min_over_time(timestamp({beginning})[{whole}:{_LOOKBACK_S:.0f}s]))"
                 f" or min(timestamp({beginning}))",
                 self.now,
             ),
-            self.source.vector(f"count_over_time({beginning}[10m])", self.now),
+            self.source.vector(f"last_over_time({beginning}[{_RECENT_S:.0f}s])", self.now),
             self.source.vector(self.source.selector("up"), self.now),
+            self.source.raw(beginning, _RECENT_S, self.now),
         )
         if not oldest and not recent:
             await self._refuse_emptiness(up)
@@ -148,10 +152,21 @@ class _Past:
             for target in targets or ()
             if target.interval_s and target.labels.get("job") in self.jobs
         ]
+        distances = [
+            after - before
+            for series in rounds
+            for (before, _), (after, _) in pairwise(series.samples)
+        ]
         if known:
             self.interval_s = max(known)
-        elif recent:
-            self.interval_s = 600.0 / max(median(sample.value for sample in recent), 1.0)
+        elif distances:
+            self.interval_s = median(distances)
+        if self.interval_s > _LOOKBACK_S / 2:
+            raise FleetError(
+                f"{self.source.name} scrapes the sidecars only every {self.interval_s:.0f} s; "
+                "between two scrapes it forgets who is there. Let it scrape every 2 minutes or "
+                "more often."
+            )
         self.window = f"[{self.window_s:.0f}s:{max(round(self.interval_s * 500), 1)}ms]"
 
     async def _refuse_emptiness(self, up: list[Sample]) -> None:

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sidecar.rotation.assumption import Assumption
 from sidecar.rotation.evidence import NOTHING_ISSUED
 from sidecar.rotation.moment import format_moment
 from sidecar.rotation.replica import Fleet, Replica, combined_evidence
 from sidecar.rotation.signers import Missing, has_gone_back, is_closed, is_done
 from sidecar.rotation.succession import Statement
-from sidecar.rotation.verdict import State, Verdict, judge_fleet
+from sidecar.rotation.verdict import Basis, State, Verdict, judge_fleet
 
 
 class Answer(StrEnum):
@@ -31,11 +32,16 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer, the reason in one sentence, and what is missing where."""
+    """An answer, the reason in one sentence, and what is missing where.
+
+    ``basis``, ``assumptions``: of a yes to ``retire``, what it rests on.
+    """
 
     answer: Answer
     why: str
     missing: tuple[Missing, ...] = ()
+    basis: Basis = Basis.NONE
+    assumptions: tuple[Assumption, ...] = ()
 
 
 def distribute(fleet: Fleet, key_id: str) -> Decision:
@@ -57,7 +63,11 @@ def held_by_all(fleet: Fleet, key_id: str, replicas: Iterable[Replica]) -> Decis
     silent = silence(fleet)
     if silent or not asked:
         return Decision(Answer.UNKNOWN, "Not every replica has answered.", silent)
-    return Decision(Answer.YES, f"All {len(asked)} replicas hold {key_id}.")
+    return Decision(Answer.YES, f"{_all(len(asked))} {key_id}.")
+
+
+def _all(count: int) -> str:
+    return "The one replica holds" if count == 1 else f"All {count} replicas hold"
 
 
 def silence(fleet: Fleet) -> tuple[Missing, ...]:
@@ -105,7 +115,8 @@ def retire(fleet: Fleet, key_id: str, *, accepts_unproven: bool = False) -> Deci
         return Decision(Answer.YES, f"No replica holds {key_id} any more.")
     verdict = judge_fleet(fleet)[key_id]
     if verdict.state is State.RETIRABLE:
-        return Decision(Answer.YES, verdict.why, verdict.missing)
+        rests_on = (verdict.basis, verdict.assumptions)
+        return Decision(Answer.YES, verdict.why, verdict.missing, *rests_on)
     if verdict.state is State.UNPROVEN:
         return _on_unproven(fleet, verdict, accepts=accepts_unproven)
     return Decision(Answer.NO, verdict.why, verdict.missing)

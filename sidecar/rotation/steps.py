@@ -76,7 +76,11 @@ def _can_hold_several(fleet: Fleet) -> Decision:
     if silent or not fleet.present:
         return Decision(Answer.UNKNOWN, "Not every replica has answered.", silent)
     services = {replica.service for replica in fleet.present}
-    return Decision(Answer.YES, f"{len(services)} services have a sidecar that answers.")
+    return Decision(Answer.YES, f"Every replica of {_count(services)} has a sidecar that answers.")
+
+
+def _count(services: Collection[str]) -> str:
+    return "the one service" if len(services) == 1 else f"{len(services)} services"
 
 
 def _backends(fleet: Fleet, new_key: str, frontends: Collection[str]) -> Decision:

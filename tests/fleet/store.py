@@ -48,7 +48,8 @@ class Pod:
     unwatched_until: float | None = None
     enforces: bool = False
     stated: dict[str, float] = field(default_factory=dict)
-    presents: dict[str, float] = field(default_factory=dict)  # key: how long ago one was shown
+    #: Of each key: until when its tokens are shown, and when the newest of them was issued.
+    presents: dict[str, tuple[float, float]] = field(default_factory=dict)
     max_lifetime_s: float = 2 * HOUR
     clock_ahead_s: float = 0.0
     labels: dict[str, str] = field(default_factory=dict)
@@ -134,8 +135,8 @@ class Past:
             since = 0.0 if stated is None else self.before(stated)
             yield one("key_signing_since_timestamp_seconds", since, key=key_id)
             shown = pod.presents.get(key_id)
-            used = self.before(max(shown, ago)) if shown is not None and shown >= ago else 0.0
-            for name, value in _presented(used):
+            used, issued = (self.before(max(end, ago)) for end in shown) if shown else (0.0, 0.0)
+            for name, value in _presented(used, issued):
                 yield one(name, value, key=key_id)
         if pod.issues is None:
             return
@@ -154,11 +155,11 @@ class Past:
             yield one("issued_key_latest_expiry_timestamp_seconds", expiry, key=key_id)
 
 
-def _presented(at: float) -> Iterator[tuple[str, float]]:
-    yield "tokens_accepted_total", float(bool(at))
-    yield "key_last_used_timestamp_seconds", at
-    yield "key_last_issued_timestamp_seconds", at
-    yield "key_latest_expiry_timestamp_seconds", at + 60 if at else 0.0
+def _presented(used: float, issued: float) -> Iterator[tuple[str, float]]:
+    yield "tokens_accepted_total", float(bool(used))
+    yield "key_last_used_timestamp_seconds", used
+    yield "key_last_issued_timestamp_seconds", issued
+    yield "key_latest_expiry_timestamp_seconds", issued + LIFETIME_S if issued else 0.0
     yield "key_live_tokens", 0.0
 
 
