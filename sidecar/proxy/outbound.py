@@ -6,7 +6,9 @@ pass as they come, both ways; only a request's head that is not complete yet is 
 a moment. Whoever speaks first is heard at once.
 
 Carries only what was redirected: a connection made straight to this port is cut, as it names no
-destination, and must not be a way to go where its maker cannot. Verifies nothing.
+destination, and must not be a way to go where its maker cannot. Carries nothing of its own: where
+the rules do not leave the sidecar's user alone, its connections come back to it, are known by their
+address, and are cut. Verifies nothing.
 
 Made by ``app.build``, driven by ``app.lifecycle``.
 """
@@ -21,7 +23,7 @@ from functools import partial
 from sidecar.errors import NotIntercepted, OverLimit, SidecarError
 from sidecar.metrics.outbound import LOOP, OutboundTraffic
 from sidecar.net.listen import BACKLOG
-from sidecar.net.original_dst import Accepted
+from sidecar.net.original_dst import Accepted, plain_ip
 from sidecar.proxy.calls import Calls
 from sidecar.proxy.record import MAX_LINES_PER_SECOND, Throttle
 from sidecar.proxy.settings import OutboundSettings
@@ -55,6 +57,7 @@ class Outbound:
         self._surroundings = surroundings
         self._original_destination = original_destination
         self._open: set[Call] = set()
+        self._own_ends: set[Address] = set()  # our side of each connection to a destination
         self._listeners: list[asyncio.Server] = []
         self._throttle = Throttle(MAX_LINES_PER_SECOND)
 
@@ -78,12 +81,12 @@ class Outbound:
 
     # --- called by the calls ---
 
-    def welcome(self, call: "Call", accepted: Accepted | None) -> Address | None:
-        """Where a new call is going; ``None`` where it is not carried."""
+    def welcome(self, call: "Call", accepted: Accepted | None, peer: Address) -> Address | None:
+        """Where a new call of ``peer`` is going; ``None`` where it is not carried."""
         destination = None if accepted is None else self._original_destination(accepted)
         if destination is None:
             self.fail(NotIntercepted.reason, None)
-        elif self._surroundings.is_ourselves(destination):
+        elif peer in self._own_ends or self._surroundings.is_ourselves(destination):
             self.fail(LOOP, destination)
         elif len(self._open) >= self.settings.max_connections:
             self.fail(OverLimit.reason, destination)
@@ -93,9 +96,16 @@ class Outbound:
             return destination
         return None
 
+    def note_own_end(self, call: "Call", own_end: Address) -> None:
+        """A call is on its way to its destination, from this address."""
+        self._own_ends.discard(call.own_end)
+        call.own_end = Address(plain_ip(own_end.host), own_end.port)
+        self._own_ends.add(call.own_end)
+
     def farewell(self, call: "Call") -> None:
         """A call has ended."""
         self._open.discard(call)
+        self._own_ends.discard(call.own_end)
         self.traffic.open_count = len(self._open)
 
     def fail(self, reason: str, destination: Address | None) -> None:
@@ -114,6 +124,7 @@ class Call(OpaqueEnd):
 
     def __init__(self, outbound: Outbound) -> None:
         super().__init__(outbound.loop)
+        self.own_end = Address()  # of the connection to the destination
         self._outbound = outbound
         self._conversation: Conversation[str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +134,10 @@ class Call(OpaqueEnd):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        destination = self._outbound.welcome(self, transport.get_extra_info("socket"))
+        name = transport.get_extra_info("peername")  # None where the peer is gone already
+        peer = Address(plain_ip(name[0]), name[1]) if name else Address()
+        accepted = transport.get_extra_info("socket")
+        destination = self._outbound.welcome(self, accepted, peer)
         if destination is None:
             self.abort()
         else:
@@ -167,7 +181,8 @@ class Call(OpaqueEnd):
         callee = _Callee(self)
         try:
             timeout_s = outbound.settings.connect_timeout_s
-            await dial(callee, (destination,), timeout_s, who="The destination")
+            note = partial(outbound.note_own_end, self)
+            await dial(callee, (destination,), timeout_s, who="The destination", note_own_end=note)
         except SidecarError as error:
             outbound.fail(error.reason, destination)
             self.abort()

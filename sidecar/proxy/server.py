@@ -92,7 +92,9 @@ class Server:
         return False
 
     def farewell(self, connection: Guest) -> None:
-        """A connection is gone."""
+        """A connection is gone, or is another kind of guest from now on; counted once."""
+        if connection not in self._connections:
+            return
         self._connections.discard(connection)
         if connection in self._refused:
             self._refused.discard(connection)

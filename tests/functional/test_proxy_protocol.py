@@ -11,7 +11,7 @@ from tests.functional.application import Application
 from tests.functional.client import Client, Response, request
 from tests.functional.conftest import Launch
 from tests.functional.redirected import Redirected, Service
-from tests.functional.sidecar_process import SidecarProcess
+from tests.functional.sidecar_process import SidecarProcess, wait_until
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n"
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -181,4 +181,5 @@ def test_an_opaque_port_gets_the_bytes_without_the_header(
     with Redirected(sidecar.inbound_address, service.port) as client:
         client.send(b"hello")
         assert client.is_reset()
+    wait_until(lambda: sidecar.metrics().value("sidecar_connections_open") == 0, "none is counted")
     service.close()
