@@ -75,6 +75,23 @@ class MemoryUnusable(SidecarError):
     title = "The memory of an earlier run cannot be used"
 
 
+class InterceptionError(SidecarError):
+    """The kernel's rules could not be put in force, read or removed; ``detail`` says why."""
+
+    reason = "interception"
+    title = "The interception could not be set up"
+
+
+class KernelLacksRules(InterceptionError):
+    """The kernel does not have what the program would speak to."""
+
+
+class RulesNotPermitted(InterceptionError):
+    """The process may not change the rules of this network namespace."""
+
+    hint = "not permitted: run it as root with the capability NET_ADMIN in this network namespace"
+
+
 # --- requests ------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sidecar.cli.help import Example, Group
-from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
+from sidecar.cli.main import DOES_NOT_HOLD
 from sidecar.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,20 +90,13 @@ def apply(backend: str, dry_run: bool, **options: Any) -> int:
 
     Twice is the same as once. Whatever fails changes nothing.
     """
-    from sidecar.interception.apply import InterceptionError, apply_plan, choose
+    from sidecar.interception.apply import apply_plan, choose
 
     plan = _build_plan(**options)
-    try:
-        backends = choose(backend)
-        if dry_run:
-            click.echo(backends[0].script(plan), nl=False)
-            return 0
-        used = apply_plan(plan, backends)
-    except InterceptionError as error:
-        return _explain(error)
-    click.echo(f"Connections to {_ports(plan)} reach port {plan.to} ({used.name}).")
-    if plan.outbound_to is not None:
-        click.echo(f"The application's calls reach port {plan.outbound_to}.")
+    if dry_run:
+        click.echo(choose(backend)[0].script(plan), nl=False)
+        return 0
+    _confirm(plan, apply_plan(plan, backend).name)
     return 0
 
 
@@ -123,46 +116,39 @@ def show(backend: str, as_json: bool, **options: Any) -> int:
 
     Exit code 1: it differs, and how is printed as a diff.
     """
-    from sidecar.interception.apply import InterceptionError, choose
+    from sidecar.interception.apply import compare
 
     plan = _build_plan(**options)
-    try:
-        found = [(each, each.difference(plan)) for each in choose(backend)]
-    except InterceptionError as error:
-        return _explain(error)
-    used, difference = min(found, key=lambda each: len(each[1]))
+    found = compare(plan, backend)
     if as_json:
-        document = {"in_force": not difference, "backend": used.name, "difference": difference}
+        document = {
+            "in_force": not found.difference,
+            "backend": found.backend,
+            "difference": found.difference,
+        }
         click.echo(json.dumps(document, indent=2))
-    elif difference:
-        click.echo("\n".join(difference))
+    elif found.difference:
+        click.echo("\n".join(found.difference))
     else:
-        click.echo(f"Connections to {_ports(plan)} reach port {plan.to} ({used.name}).")
-    return DOES_NOT_HOLD if difference else 0
+        _confirm(plan, found.backend)
+    return DOES_NOT_HOLD if found.difference else 0
 
 
 @command.command(
     "remove",
     examples=(Example("Put everything back:", "sidecar intercept remove"),),
 )
-def remove() -> int:
+def remove() -> None:
     """Take every rule of ours away; connections reach the application directly again."""
-    from sidecar.interception.apply import InterceptionError, choose
+    from sidecar.interception.apply import remove_rules
 
-    try:
-        removed = [backend.remove() for backend in choose("auto")]
-    except InterceptionError as error:
-        return _explain(error)
-    click.echo("The rules are gone." if any(removed) else "There were no rules.")
-    return 0
+    click.echo("The rules are gone." if remove_rules() else "There were no rules.")
 
 
-def _explain(error: Exception) -> int:
-    from sidecar.interception.apply import InterceptionError
-
-    assert isinstance(error, InterceptionError)
-    click.echo(f"sidecar: intercept: {error.detail}", err=True)
-    return COULD_NOT_FIND_OUT
+def _confirm(plan: "Plan", backend: str) -> None:
+    click.echo(f"Connections to {_ports(plan)} reach port {plan.to} ({backend}).")
+    if plan.outbound_to is not None:
+        click.echo(f"The application's calls reach port {plan.outbound_to}.")
 
 
 def _ports(plan: "Plan") -> str:
@@ -199,16 +185,14 @@ def _build_plan(app_uid: int | None, **options: Any) -> "Plan":
     chosen = () if is_all else ports("ports")
     if not is_all and not str(options["ports"]).strip():
         problems.append("--ports: names no port; name the application's ports, or all")
-    outbound_to = options["outbound_to"]
-    own = {options["to"], options["admin"], *([outbound_to] if outbound_to else [])}
     plan = Plan(
         ports=chosen,
         to=options["to"],
         uid=options["uid"],
-        own_ports=tuple(sorted(own)),
+        admin=options["admin"],
         except_ports=ports("except-ports"),
         except_sources=networks("except-sources"),
-        outbound_to=outbound_to,
+        outbound_to=options["outbound_to"],
         outbound_except_ports=ports("outbound-except-ports"),
         outbound_except_networks=networks("outbound-except-networks"),
     )

@@ -26,6 +26,7 @@ from sidecar.errors import (
     ConfigError,
     FetchError,
     FleetError,
+    InterceptionError,
     KeyFileError,
     SidecarError,
     TokenError,
@@ -178,7 +179,7 @@ def _explain(error: SidecarError) -> int:
         return WRONG_USAGE
     if isinstance(error, TokenError):
         return DOES_NOT_HOLD
-    is_elsewhere = isinstance(error, UpstreamError | FetchError | FleetError)
+    is_elsewhere = isinstance(error, UpstreamError | FetchError | FleetError | InterceptionError)
     return COULD_NOT_FIND_OUT if is_elsewhere else INTERNAL_ERROR
 
 

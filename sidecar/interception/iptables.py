@@ -1,7 +1,8 @@
 """The rules of a plan for iptables-restore(8), where there is no nft. Pure.
 
-Two chains of our own in the table ``nat``, and one jump to each. IPv4 and IPv6 have rules of their
-own: a rule that names a network of the other family is left out. Called by ``apply``.
+Two chains of our own in the table ``nat``, and one jump to each, which is the first rule of its
+hook. IPv4 and IPv6 have rules of their own: a rule that names a network of the other family is
+left out. Rules are lines as ``iptables -S`` prints them. Called by ``backends``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,41 +12,82 @@ from typing import Final
 from sidecar.interception.plan import Network, Plan
 from sidecar.setting import PortRange
 
-#: The hook that leads into each of our chains.
-JUMPS: Final = {"SIDECAR_INBOUND": "PREROUTING", "SIDECAR_OUTBOUND": "OUTPUT"}
 #: Where ``show`` writes the wanted rules down, without force, to compare them.
 WANTED_SUFFIX: Final = "_W"
 
+_INBOUND: Final = "SIDECAR_INBOUND"
+_OUTBOUND: Final = "SIDECAR_OUTBOUND"
+#: The hook that leads into each of our chains.
+_HOOKS: Final = {_INBOUND: "PREROUTING", _OUTBOUND: "OUTPUT"}
+_OURS: Final = frozenset(f"{name}{suffix}" for name in _HOOKS for suffix in ("", WANTED_SUFFIX))
 _LOOPBACK: Final = {4: "127.0.0.0/8", 6: "::1/128"}
 
 
-def build_chains(plan: Plan, family: int, *, suffix: str = "") -> str:
-    """Input of ``iptables-restore --noflush`` (``family`` 4) or of ``ip6tables-restore`` (6): both
-    chains, replaced whole. Nothing leads into them yet."""
-    chains = {name: list(rules) for name, rules in _chains(plan, family).items()}
-    declared = "".join(f":{name}{suffix} - [0:0]\n" for name in chains)
-    rules = "".join(
-        f"-A {name}{suffix} {rule}\n" for name, lines in chains.items() for rule in lines
-    )
-    return f"*nat\n{declared}{rules}COMMIT\n"
+def chain_rules(plan: Plan, family: int, *, suffix: str = "") -> list[str]:
+    """Our chains, for ``iptables`` (``family`` 4) or ``ip6tables`` (6). Nothing leads into them."""
+    lines = []
+    for name, rules in _chains(plan, family).items():
+        lines.append(f"-N {name}{suffix}")
+        lines += [f"-A {name}{suffix} {rule}" for rule in rules]
+    return lines
 
 
-def build_jumps(names: Sequence[str]) -> str:
-    """The same for the jumps into those chains."""
-    return (
-        "*nat\n" + "".join(f"-I {JUMPS[name]} 1 -p tcp -j {name}\n" for name in names) + "COMMIT\n"
-    )
+def jump_rules(plan: Plan) -> list[str]:
+    """What leads into them."""
+    names = [_INBOUND, *([_OUTBOUND] if plan.outbound_to is not None else [])]
+    return [f"-A {_HOOKS[name]} -p tcp -j {name}" for name in names]
 
 
-def wanted_jumps(plan: Plan) -> tuple[str, ...]:
-    """The chains that something has to lead into."""
-    return tuple(JUMPS) if plan.outbound_to is not None else ("SIDECAR_INBOUND",)
+def select_ours(listing: Sequence[str]) -> list[str]:
+    """Of all rules of the table, those of our chains, and those that lead into them."""
+    return [line for line in listing if _chain_of(line) in _OURS or _is_jump(line)]
+
+
+def without_suffix(lines: Sequence[str]) -> list[str]:
+    """The lines that ``show`` wrote down, as they would be in force."""
+    return [
+        line.replace(f"{WANTED_SUFFIX} ", " ", 1)
+        for line in lines
+        if _chain_of(line).endswith(WANTED_SUFFIX) and line.startswith("-A ")
+    ]
+
+
+def without_declarations(lines: Sequence[str]) -> list[str]:
+    """The rules alone, each chain's in their order, the chains by name."""
+    return sorted((line for line in lines if line.startswith("-A ")), key=_chain_of)
+
+
+def build_replacement(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """Input of ``iptables-restore --noflush`` that puts ``wanted`` in the place of ``found``, both
+    of them only ours, in one transaction: there is no moment with half of either."""
+    there, asked = _declared(found), _declared(wanted)
+    lines = [f":{name} - [0:0]" for name in sorted({*there, *asked})]  # made, or emptied
+    lines += [f"-D{line[2:]}" for line in found if _is_jump(line)]
+    lines += [line for line in wanted if line.startswith("-A ") and not _is_jump(line)]
+    jumps = [line.split(" ", 2) for line in wanted if _is_jump(line)]
+    lines += [f"-I {hook} 1 {rule}" for _, hook, rule in reversed(jumps)]
+    lines += [f"-X {name}" for name in sorted(set(there) - set(asked))]
+    return "\n".join(["*nat", *lines, "COMMIT", ""])
+
+
+def _declared(lines: Sequence[str]) -> list[str]:
+    return [_chain_of(line) for line in lines if line.startswith("-N ")]
+
+
+def _chain_of(line: str) -> str:
+    """The chain that a line belongs to."""
+    return line.split()[1]
+
+
+def _is_jump(line: str) -> bool:
+    words = line.split()
+    return words[0] == "-A" and words[1] not in _OURS and not _OURS.isdisjoint(words[2:])
 
 
 def _chains(plan: Plan, family: int) -> dict[str, Iterator[str]]:
-    chains = {"SIDECAR_INBOUND": _inbound(plan, family)}
+    chains = {_INBOUND: _inbound(plan, family)}
     if plan.outbound_to is not None:
-        chains["SIDECAR_OUTBOUND"] = _outbound(plan, plan.outbound_to, family)
+        chains[_OUTBOUND] = _outbound(plan, plan.outbound_to, family)
     return chains
 
 
@@ -54,8 +96,8 @@ def _inbound(plan: Plan, family: int) -> Iterator[str]:
     yield "-m addrtype ! --dst-type LOCAL -j RETURN"
     yield from _of_networks(plan.except_sources, "-s", family)
     yield from (f"-p tcp {_port(each)} -j RETURN" for each in plan.spared)
-    for selected in [_port(each) for each in plan.ports] or [""]:
-        yield f"-p tcp {selected} -j REDIRECT --to-ports {plan.to}".replace("  ", " ")
+    for selected in [f"{_port(each)} " for each in plan.ports] or [""]:
+        yield f"-p tcp {selected}-j REDIRECT --to-ports {plan.to}"
 
 
 def _outbound(plan: Plan, to: int, family: int) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The rules of a plan in the language of nft(8): one table of our own, nothing outside of it. Pure.
 
 The same plan gives the same text. The table is replaced whole, in one transaction: there is no
-moment with half of the rules, and none without. Called by ``apply``.
+moment with half of the rules, and none without. Called by ``backends``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,14 @@ TABLE: Final = "sidecar"
 WANTED_TABLE: Final = "sidecar_wanted"
 
 
-def build_script(plan: Plan) -> str:
-    """What replaces our table, whether it is there or not."""
-    return f"add table inet {TABLE}\ndelete table inet {TABLE}\n{build_table(plan)}"
-
-
-def build_table(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> str:
-    """The table alone; a dormant one has no effect."""
+def build_script(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> str:
+    """What replaces our table, whether it is there or not; a dormant one has no effect."""
     chains = [_chain("inbound", "prerouting", _inbound(plan))]
     if plan.outbound_to is not None:
         chains.append(_chain("outbound", "output", _outbound(plan, plan.outbound_to)))
     flags = "\tflags dormant\n" if is_dormant else ""
-    return f"table inet {name} {{\n{flags}" + "\n".join(chains) + "}\n"
+    table = f"table inet {name} {{\n{flags}" + "\n".join(chains) + "}\n"
+    return f"add table inet {name}\ndelete table inet {name}\n{table}"
 
 
 def _chain(name: str, hook: str, rules: Iterator[str]) -> str:

@@ -11,7 +11,7 @@ Called by ``cli.intercept``; ``nftables`` and ``iptables`` make rules of it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Final
 
 from sidecar.errors import ConfigError
@@ -20,17 +20,18 @@ from sidecar.setting import PortRange
 Network = IPv4Network | IPv6Network
 
 _MAX_ID: Final = 2**32 - 2  # uid_t; the last one means "no user"
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``ports`` empty: every port. ``own_ports``: those that the sidecar listens on, which stay
-    reachable as they are. ``outbound_to`` None: the application's calls are left alone."""
+    """``ports`` empty: every port. ``to``, ``admin`` and ``outbound_to``: the ports of the sidecar,
+    which runs as ``uid``; ``outbound_to`` None: the application's calls are left alone."""
 
     ports: tuple[PortRange, ...]
     to: int
+    admin: int
     uid: int
-    own_ports: tuple[int, ...]
     except_ports: tuple[PortRange, ...] = ()
     except_sources: tuple[Network, ...] = ()
     outbound_to: int | None = None
@@ -38,9 +39,15 @@ class Plan:
     outbound_except_networks: tuple[Network, ...] = ()
 
     @property
+    def own_ports(self) -> dict[str, int]:
+        """The sidecar's own, which stay reachable as they are, by the option that names each."""
+        named = {"to": self.to, "admin": self.admin, "outbound-to": self.outbound_to}
+        return {option: port for option, port in named.items() if port is not None}
+
+    @property
     def spared(self) -> tuple[PortRange, ...]:
         """The inbound ports that are not redirected, in order, none twice."""
-        own = (PortRange(port, port) for port in self.own_ports)
+        own = (PortRange(port, port) for port in self.own_ports.values())
         return joined((*self.except_ports, *own))
 
 
@@ -61,9 +68,12 @@ def parse_network(text: str) -> Network:
     Raises ValueError, with a phrase that says what is wrong.
     """
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError:
         raise ValueError("is not a network such as 10.0.0.0/8 or fd00::/8") from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        raise ValueError("is IPv4 within IPv6, which no packet has; write it as IPv4")
+    return network
 
 
 def joined(ranges: Sequence[PortRange]) -> tuple[PortRange, ...]:
@@ -85,15 +95,19 @@ def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
     }
     for option, ranges in named.items():
         yield from (f"--{option}: {one} and {two} overlap" for one, two in _overlaps(ranges))
-    for port in plan.own_ports:
+    for port in sorted(set(plan.own_ports.values())):
         if any(port in each for each in plan.ports):
             yield (f"--ports: {port} is a port of the sidecar itself; name the application's ports")
     for one in plan.ports:
-        for two in plan.except_ports:
+        for two in joined(plan.except_ports):
             if two.first <= one.first and one.last <= two.last:
                 yield f"--except-ports: {two} leaves nothing of --ports {one}"
-    if plan.outbound_to == plan.to:
-        yield "--outbound-to: must be another port than --to"
+    for network in plan.except_sources:
+        if network.prefixlen == 0:
+            yield f"--except-sources: {network} is everybody, so nothing would be verified"
+    for (first, port), (second, other) in combinations(plan.own_ports.items(), 2):
+        if port == other:
+            yield f"--{second}: {port} is --{first} too; each needs a port of its own"
     if not 0 <= plan.uid <= _MAX_ID:
         yield f"--uid: {plan.uid} is no user id"
     if app_uid is not None and app_uid == plan.uid:

@@ -15,15 +15,16 @@ _IS_ROOT = os.geteuid() == 0
 _UNSHARE = ("--net", "--mount", *(() if _IS_ROOT else ("--map-root-user", "--map-auto")))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.needs_tool(
     *("curl", "ip", "nft", "iptables", "ip6tables", "setpriv", "unshare"),
     *(() if _IS_ROOT else ("newuidmap",)),
 )
 def test_a_pod_is_intercepted(tool_path: Callable[[str], Path], tmp_path: Path) -> None:
     inside = ROOT / "tests" / "functional" / "in_a_pod.py"
-    # Names of network namespaces are files: a folder of our own keeps them from everybody else.
-    prepare = 'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec "$@"'
+    # Names of network namespaces are files, and so is the lock of iptables: a /run of our own keeps
+    # them from everybody else.
+    prepare = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec "$@"'
     pytest_command = [sys.executable, "-m", "pytest", "-q", "-x", f"--basetemp={tmp_path / 'in'}"]
     run = subprocess.run(
         [tool_path("unshare"), *_UNSHARE, "sh", "-c", prepare, "sh", *pytest_command,
@@ -40,6 +41,10 @@ def test_a_pod_is_intercepted(tool_path: Callable[[str], Path], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (["--ports", "8000", "--except-sources", "::/0"], "--except-sources: ::/0 is everybody"),
+        (["--ports", "8000", "--except-sources", "::ffff:10.0.0.0/104"], "write it as IPv4"),
+        (["--ports", "8000", "--except-ports", "7000-9000"], "leaves nothing of --ports 8000"),
+        (["--ports", "8000", "--outbound-to", "15006"], "--outbound-to: 15006 is --to too"),
         (["--ports", "8000-8100,8050"], "--ports: 8000-8100 and 8050 overlap"),
         (["--ports", "80000"], "--ports: '80000' has a port that is not between 1 and 65535"),
         (["--ports", ""], "--ports: names no port"),

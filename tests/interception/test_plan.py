@@ -22,7 +22,7 @@ def ranges(*texts: str) -> tuple[PortRange, ...]:
 
 
 def plan(**changes: object) -> Plan:
-    values = {"ports": ranges("8000"), "to": 15006, "uid": 1337, "own_ports": (15006, 15020)}
+    values = {"ports": ranges("8000"), "to": 15006, "uid": 1337, "admin": 15020}
     return Plan(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -37,7 +37,11 @@ def test_a_plan_that_can_be_meant_is_taken() -> None:
         ({"ports": ranges("15000-15010")}, "15006 is a port of the sidecar itself"),
         ({"ports": ranges("15020")}, "15020 is a port of the sidecar itself"),
         ({"except_ports": ranges("7000-9000")}, "leaves nothing of --ports 8000"),
-        ({"outbound_to": 15006}, "must be another port than --to"),
+        ({"except_ports": ranges("7000-7999", "8000")}, "leaves nothing of --ports 8000"),
+        ({"except_sources": (parse_network("0.0.0.0/0"),)}, "0.0.0.0/0 is everybody"),
+        ({"outbound_to": 15006}, "--outbound-to: 15006 is --to too"),
+        ({"outbound_to": 15020}, "--outbound-to: 15020 is --admin too"),
+        ({"admin": 15006}, "--admin: 15006 is --to too"),
         ({"uid": -1}, "is no user id"),
         ({"uid": 1000}, "is the application's user too"),
     ],
@@ -69,3 +73,8 @@ def test_joining_ranges_loses_no_port_and_adds_none(given_ranges: list[PortRange
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a network"):
         parse_network(text)
+
+
+def test_a_network_that_no_packet_can_come_from_is_refused() -> None:
+    with pytest.raises(ValueError, match="write it as IPv4"):
+        parse_network("::ffff:10.0.0.0/104")

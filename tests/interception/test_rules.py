@@ -1,16 +1,27 @@
 """The rules say what the plan says, for nft and for iptables, and always in the same words."""
 
-from sidecar.interception.iptables import build_chains, build_jumps, wanted_jumps
-from sidecar.interception.nftables import build_script, build_table
-from sidecar.interception.plan import Plan, parse_network
-from sidecar.setting import parse_port_range
+from hypothesis import given
+from hypothesis import strategies as st
 
-SIMPLE = Plan(ports=(parse_port_range("8000"),), to=15006, uid=1337, own_ports=(15006, 15020))
+from sidecar.interception.iptables import (
+    build_replacement,
+    chain_rules,
+    jump_rules,
+    select_ours,
+    without_declarations,
+    without_suffix,
+)
+from sidecar.interception.nftables import build_script
+from sidecar.interception.plan import Plan, parse_network
+from sidecar.setting import PortRange, parse_port_range
+from tests.interception.kernel import restore
+
+SIMPLE = Plan(ports=(parse_port_range("8000"),), to=15006, uid=1337, admin=15020)
 FULL = Plan(
     ports=(),
     to=15006,
     uid=1337,
-    own_ports=(15001, 15006, 15020),
+    admin=15020,
     except_ports=(parse_port_range("22"), parse_port_range("9000-9010")),
     except_sources=(parse_network("10.9.0.0/16"), parse_network("fd09::/64")),
     outbound_to=15001,
@@ -37,8 +48,9 @@ table inet sidecar {
 
 
 def test_the_table_of_every_port_and_of_calls() -> None:
-    assert build_table(FULL) == (
-        """table inet sidecar {
+    assert build_script(FULL).partition("\n")[2] == (
+        """delete table inet sidecar
+table inet sidecar {
 	chain inbound {
 		type nat hook prerouting priority -100; policy accept;
 		iifname "lo" return
@@ -64,36 +76,96 @@ def test_the_table_of_every_port_and_of_calls() -> None:
     )
 
 
+def test_a_table_that_is_asleep_has_another_name() -> None:
+    text = build_script(FULL, name="other", is_dormant=True)
+    assert text.startswith("add table inet other\ndelete table inet other\ntable inet other {\n")
+    assert text.replace("other", "sidecar").replace("\tflags dormant\n", "") == build_script(FULL)
+
+
 def test_the_chains_of_one_port() -> None:
-    assert build_chains(SIMPLE, 4) == (
-        """*nat
-:SIDECAR_INBOUND - [0:0]
--A SIDECAR_INBOUND -i lo -j RETURN
--A SIDECAR_INBOUND -m addrtype ! --dst-type LOCAL -j RETURN
--A SIDECAR_INBOUND -p tcp -m tcp --dport 15006 -j RETURN
--A SIDECAR_INBOUND -p tcp -m tcp --dport 15020 -j RETURN
--A SIDECAR_INBOUND -p tcp -m tcp --dport 8000 -j REDIRECT --to-ports 15006
-COMMIT
-"""
-    )
-    assert build_jumps(wanted_jumps(SIMPLE)) == (
-        "*nat\n-I PREROUTING 1 -p tcp -j SIDECAR_INBOUND\nCOMMIT\n"
-    )
+    assert chain_rules(SIMPLE, 4) == [
+        "-N SIDECAR_INBOUND",
+        "-A SIDECAR_INBOUND -i lo -j RETURN",
+        "-A SIDECAR_INBOUND -m addrtype ! --dst-type LOCAL -j RETURN",
+        "-A SIDECAR_INBOUND -p tcp -m tcp --dport 15006 -j RETURN",
+        "-A SIDECAR_INBOUND -p tcp -m tcp --dport 15020 -j RETURN",
+        "-A SIDECAR_INBOUND -p tcp -m tcp --dport 8000 -j REDIRECT --to-ports 15006",
+    ]
+    assert jump_rules(SIMPLE) == ["-A PREROUTING -p tcp -j SIDECAR_INBOUND"]
 
 
 def test_each_family_has_its_own_networks() -> None:
-    four, six = build_chains(FULL, 4), build_chains(FULL, 6)
+    four, six = ("\n".join(chain_rules(FULL, family)) for family in (4, 6))
     assert "-s 10.9.0.0/16 -j RETURN" in four
     assert "fd09::" not in four
     assert "-s fd09::/64 -j RETURN" in six
     assert "10.9." not in six
     assert "-d ::1/128 -j RETURN" in six
     assert "--dport 9000:9010 -j RETURN" in four
-    assert wanted_jumps(FULL) == ("SIDECAR_INBOUND", "SIDECAR_OUTBOUND")
+    assert jump_rules(FULL) == [
+        "-A PREROUTING -p tcp -j SIDECAR_INBOUND",
+        "-A OUTPUT -p tcp -j SIDECAR_OUTBOUND",
+    ]
 
 
 def test_the_sidecars_own_traffic_is_left_alone_before_anything_else() -> None:
-    outbound = build_table(FULL).partition("chain outbound")[2].splitlines()
+    outbound = build_script(FULL).partition("chain outbound")[2].splitlines()
     assert outbound[2].strip() == "meta skuid 1337 return"
-    chain = [line for line in build_chains(FULL, 6).splitlines() if "-A SIDECAR_OUTBOUND" in line]
+    chain = [line for line in chain_rules(FULL, 6) if line.startswith("-A SIDECAR_OUTBOUND")]
     assert chain[0] == "-A SIDECAR_OUTBOUND -m owner --uid-owner 1337 -j RETURN"
+
+
+def test_the_wanted_rules_are_found_again_by_their_suffix() -> None:
+    written = chain_rules(FULL, 4, suffix="_W")
+    in_force = [*chain_rules(SIMPLE, 4), *jump_rules(SIMPLE)]
+    read_back = select_ours(["-P PREROUTING ACCEPT", *in_force, *written])
+    assert without_suffix(read_back) == [r for r in chain_rules(FULL, 4) if r.startswith("-A")]
+
+
+def test_rules_of_others_are_not_ours() -> None:
+    others = [
+        "-P PREROUTING ACCEPT",
+        "-N SIDECAR_OTHER",
+        "-A PREROUTING -p udp -m udp --dport 53 -j RETURN",
+        "-A PREROUTING -p tcp -j SIDECAR_OTHER",
+        "-A SIDECAR_OTHER -p tcp -j RETURN",
+    ]
+    assert select_ours(others) == []
+    assert select_ours([*others, *jump_rules(SIMPLE)]) == jump_rules(SIMPLE)
+
+
+port_lists = st.lists(st.integers(1, 9000), min_size=1, max_size=4, unique=True)
+states: st.SearchStrategy[list[str]] = st.one_of(
+    st.just([]),
+    st.builds(
+        lambda ports, calls: [
+            *chain_rules(plan := plan_of(ports, calls=calls), 4),
+            *jump_rules(plan),
+        ],
+        port_lists,
+        st.booleans(),
+    ),
+)
+
+
+def plan_of(ports: list[int], *, calls: bool) -> Plan:
+    return Plan(
+        ports=tuple(PortRange(port, port) for port in ports),
+        to=15006,
+        uid=1337,
+        admin=15020,
+        outbound_to=15001 if calls else None,
+    )
+
+
+@given(states, states, st.booleans())
+def test_one_transaction_turns_any_rules_of_ours_into_any_other(
+    found: list[str], wanted: list[str], was_doubled: bool
+) -> None:
+    others = ["-A PREROUTING -p udp -j RETURN"]
+    if was_doubled:
+        found = [*found, *(line for line in found if " -j SIDECAR_" in line)]
+    result = restore([*others, *found], build_replacement(found, wanted))
+    assert sorted(select_ours(result)) == sorted(wanted)
+    assert without_declarations(select_ours(result)) == without_declarations(wanted)
+    assert [rule for rule in result if rule not in select_ours(result)] == others

@@ -1,0 +1,177 @@
+"""What keeps rules: ``nft``, or ``iptables`` and ``ip6tables``.
+
+Each puts a plan in force in place of an earlier one, whole or not at all, and touches no rule but
+its own. Called by ``apply``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sidecar.errors import InterceptionError
+from sidecar.interception import iptables, nftables
+from sidecar.interception.plan import Plan
+from sidecar.interception.program import find_program, run_program
+
+_PROGRAMS: Final = {4: "iptables", 6: "ip6tables"}
+#: The kernel has this file where it has IPv6.
+_IPV6: Final = Path("/proc/net/if_inet6")
+
+
+class Backend(ABC):
+    """A program that keeps rules. What is raised is an :class:`InterceptionError`, and
+    :class:`KernelLacksRules` where the kernel has nothing that the program could speak to."""
+
+    name: str
+
+    @abstractmethod
+    def is_there(self) -> bool:
+        """Whether the program is installed."""
+
+    @abstractmethod
+    def script(self, plan: Plan) -> str:
+        """The plan's rules, for people."""
+
+    @abstractmethod
+    def apply(self, plan: Plan) -> None:
+        """Put the plan in force in place of an earlier one; whatever fails leaves that."""
+
+    @abstractmethod
+    def in_force(self) -> list[str]:
+        """Our rules, as the program prints them."""
+
+    @abstractmethod
+    def wanted(self, plan: Plan) -> list[str]:
+        """The plan's rules, as the program prints them."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Take all of our rules away."""
+
+
+class Nftables(Backend):
+    """``nft`` and its one transaction."""
+
+    name = "nft"
+
+    def is_there(self) -> bool:
+        return find_program("nft") is not None
+
+    def script(self, plan: Plan) -> str:
+        return nftables.build_script(plan)
+
+    def apply(self, plan: Plan) -> None:
+        _nft(nftables.build_script(plan))
+
+    def in_force(self) -> list[str]:
+        there = self._tables()
+        return self._list(nftables.TABLE) if nftables.TABLE in there else list(there)
+
+    def wanted(self, plan: Plan) -> list[str]:
+        # Read back from a table that is asleep: the program prints both in its own words,
+        # whichever version of it this is.
+        name = nftables.WANTED_TABLE
+        _nft(nftables.build_script(plan, name=name, is_dormant=True))
+        try:
+            lines = self._list(name)
+        finally:
+            _nft(f"delete table inet {name}\n")
+        return [line.replace(name, nftables.TABLE) for line in lines if "flags dormant" not in line]
+
+    def remove(self) -> None:
+        _nft("".join(f"delete table inet {name}\n" for name in self._tables()))
+
+    def _tables(self) -> list[str]:
+        listed = run_program(("nft", "list", "tables")).splitlines()
+        return [
+            name
+            for name in (nftables.TABLE, nftables.WANTED_TABLE)
+            if f"table inet {name}" in listed
+        ]
+
+    def _list(self, name: str) -> list[str]:
+        text = run_program(("nft", "--stateless", "list", "table", "inet", name))
+        # Where it sets empty lines says nothing about the rules.
+        return [line for line in text.splitlines() if line.strip()]
+
+
+class Iptables(Backend):
+    """``iptables`` and ``ip6tables``: a transaction for each."""
+
+    name = "iptables"
+
+    def is_there(self) -> bool:
+        return all(find_program(f"{_PROGRAMS[family]}-restore") for family in _families())
+
+    def script(self, plan: Plan) -> str:
+        return "".join(
+            f"# {_PROGRAMS[family]}-restore --noflush\n"
+            + iptables.build_replacement([], _rules(plan, family))
+            for family in _families()
+        )
+
+    def apply(self, plan: Plan) -> None:
+        done: dict[int, list[str]] = {}
+        try:
+            for family in _families():
+                before = _ours(family)
+                _replace(family, before, _rules(plan, family))
+                done[family] = before
+        except InterceptionError:
+            for family, before in done.items():  # half of it would be a door that looks closed
+                _replace(family, _ours(family), before)
+            raise
+
+    def in_force(self) -> list[str]:
+        return [
+            f"{_PROGRAMS[family]}: {line}"
+            for family in _families()
+            for line in iptables.without_declarations(_ours(family))
+        ]
+
+    def wanted(self, plan: Plan) -> list[str]:
+        lines: list[str] = []
+        for family in _families():
+            written = iptables.chain_rules(plan, family, suffix=iptables.WANTED_SUFFIX)
+            _replace(family, _written_down(family), written)
+            try:
+                rules = iptables.without_suffix(_ours(family))
+            finally:
+                _replace(family, _written_down(family), [])
+            rules = iptables.without_declarations([*rules, *iptables.jump_rules(plan)])
+            lines += [f"{_PROGRAMS[family]}: {line}" for line in rules]
+        return lines
+
+    def remove(self) -> None:
+        for family in _families():
+            found = _ours(family)
+            if found:
+                _replace(family, found, [])
+
+
+def _nft(text: str) -> None:
+    run_program(("nft", "-f", "-"), text)
+
+
+def _families() -> list[int]:
+    """Those that the kernel has: rules are needed for no other, and cannot be had."""
+    return [4, 6] if _IPV6.exists() else [4]
+
+
+def _rules(plan: Plan, family: int) -> list[str]:
+    return [*iptables.chain_rules(plan, family), *iptables.jump_rules(plan)]
+
+
+def _ours(family: int) -> list[str]:
+    listing = run_program((_PROGRAMS[family], "-w", "-t", "nat", "-S")).splitlines()
+    return iptables.select_ours(listing)
+
+
+def _written_down(family: int) -> list[str]:
+    return [line for line in _ours(family) if line.split()[1].endswith(iptables.WANTED_SUFFIX)]
+
+
+def _replace(family: int, found: Sequence[str], wanted: Sequence[str]) -> None:
+    text = iptables.build_replacement(found, wanted)
+    run_program((f"{_PROGRAMS[family]}-restore", "-w", "--noflush"), text)

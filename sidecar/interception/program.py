@@ -1,0 +1,71 @@
+"""Runs the programs of the system that keep the kernel's rules, and says why one failed.
+
+No shell, an environment of our own, a fixed path, and no patience without end: no variable of the
+caller's may point it elsewhere. Called by ``backends``.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitted
+
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TIMEOUT_S: Final = 20.0
+_MAX_REASON: Final = 200
+
+_NOT_PERMITTED: Final = re.compile(r"not permitted|Permission denied|must be root")
+# What nft and the two kinds of iptables say where a part of netfilter is not in the kernel.
+_KERNEL_LACKS: Final = re.compile(
+    r"(?:Protocol|Operation|Address family) not supported|Table does not exist"
+    r"|No such file or directory|No chain/target/match|Couldn't load|nknown symbol|insmod"
+)
+# Where nft says in which line of its input the error is, and iptables its own name.
+_PREFIX: Final = re.compile(r".*?\bError: |ip6?tables[\w-]*(?:[ /]v?[0-9.]+)?(?: \([\w-]+\))?:?\s*")
+
+
+def find_program(name: str) -> str | None:
+    """Where a program is, or None."""
+    return shutil.which(name, path=_PATH)
+
+
+def run_program(command: Sequence[str], text: str = "") -> str:
+    """What the program printed when it was given ``text``.
+
+    Raises :class:`InterceptionError`, or one of its kinds where the program says so.
+    """
+    program = find_program(command[0])
+    if program is None:
+        raise InterceptionError(f"there is no {command[0]} here")
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and a program of the system
+            [program, *command[1:]],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            env={"PATH": _PATH, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise InterceptionError(f"{command[0]} did not end within {_TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise InterceptionError(f"{command[0]} does not run: {error.strerror}") from None
+    if done.returncode == 0:
+        return done.stdout
+    if _NOT_PERMITTED.search(done.stderr):
+        raise RulesNotPermitted
+    reason = reason_of(done.stderr) or f"exit code {done.returncode}"
+    if _KERNEL_LACKS.search(done.stderr):
+        raise KernelLacksRules(f"the kernel lacks what {command[0]} needs: {reason}")
+    raise InterceptionError(f"{command[0]} failed: {reason}")
+
+
+def reason_of(stderr: str) -> str:
+    """The one line of a program's complaint that says what is wrong."""
+    lines = [line.strip() for line in stderr.splitlines() if not line.startswith("#")]
+    lines.sort(key=lambda line: "Error: " not in line)
+    reasons = (_PREFIX.sub("", line, count=1) for line in lines)
+    return next(filter(None, reasons), "")[:_MAX_REASON]

@@ -1,0 +1,129 @@
+"""Rules come into force whole or not at all, in one place, and go without a trace."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import InterceptionError
+from sidecar.interception import backends
+from sidecar.interception.apply import apply_plan, compare, remove_rules
+from sidecar.interception.plan import Plan
+from sidecar.setting import PortRange
+from tests.interception.kernel import Kernel
+
+
+def plan(port: int = 8000, outbound_to: int | None = None) -> Plan:
+    return Plan(
+        ports=(PortRange(port, port),),
+        to=15006,
+        uid=1337,
+        admin=15020,
+        outbound_to=outbound_to,
+    )
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    kernel = Kernel()
+    monkeypatch.setattr(backends, "run_program", kernel.run)
+    monkeypatch.setattr(backends, "find_program", kernel.find)
+    monkeypatch.setattr(backends, "_IPV6", Path("/"))
+    return kernel
+
+
+each_way = pytest.mark.parametrize("name", ["nft", "iptables"])
+
+
+@each_way
+def test_a_plan_in_force_does_not_differ_from_itself(kernel: Kernel, name: str) -> None:
+    assert compare(plan(), name).difference
+    assert apply_plan(plan(), name).name == name
+    assert compare(plan()).difference == ()
+    assert compare(plan(8001)).difference
+    assert compare(plan(outbound_to=15001)).difference
+
+
+@each_way
+def test_whatever_was_in_force_is_replaced_and_removed_whole(kernel: Kernel, name: str) -> None:
+    untouched = Kernel()
+    apply_plan(plan(8001, outbound_to=15001), name)
+    apply_plan(plan(), name)
+    apply_plan(plan(), name)
+    assert compare(plan(), name).difference == ()
+    assert remove_rules()
+    assert (kernel.tables, kernel.rules) == (untouched.tables, untouched.rules)
+    assert not remove_rules()
+
+
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+@pytest.mark.parametrize("had_rules", [False, True])
+def test_a_family_that_refuses_leaves_both_as_they_were(
+    kernel: Kernel, family: str, had_rules: bool
+) -> None:
+    if had_rules:
+        apply_plan(plan(9000), "iptables")
+    before = {name: sorted(rules) for name, rules in kernel.rules.items()}
+    kernel.refuses = {family}
+    with pytest.raises(InterceptionError, match=f"{family}-restore failed: out of luck"):
+        apply_plan(plan(outbound_to=15001), "iptables")
+    assert {name: sorted(rules) for name, rules in kernel.rules.items()} == before
+    assert bool(compare(plan(9000), "nft").difference) is True
+
+
+def test_a_kernel_without_tables_for_nft_has_them_for_iptables(kernel: Kernel) -> None:
+    kernel.lacks = {"nft"}
+    assert apply_plan(plan()).name == "iptables"
+    assert compare(plan()) == compare(plan(), "iptables")
+    assert compare(plan()).difference == ()
+    assert remove_rules()
+
+
+def test_a_kernel_without_any_is_named_once_for_each_program(kernel: Kernel) -> None:
+    kernel.lacks = {"nft", "iptables", "ip6tables"}
+    for attempt in (apply_plan, compare):
+        with pytest.raises(InterceptionError, match=r"^nft lacks it; iptables[a-z-]* lacks it$"):
+            attempt(plan())
+    assert not remove_rules()
+
+
+def test_a_kernel_without_ipv6_needs_no_rules_for_it(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backends, "_IPV6", tmp_path / "if_inet6")
+    kernel.lacks = {"nft", "ip6tables"}
+    assert apply_plan(plan()).name == "iptables"
+    assert compare(plan()).difference == ()
+
+
+def test_a_kernel_that_has_no_ipv6_rules_is_no_place_to_intercept_only_ipv4(kernel: Kernel) -> None:
+    kernel.lacks = {"nft", "ip6tables"}
+    with pytest.raises(InterceptionError):
+        apply_plan(plan())
+    assert kernel.rules == Kernel().rules
+
+
+@each_way
+def test_rules_of_the_other_program_are_found_and_taken_away(kernel: Kernel, name: str) -> None:
+    other = {"nft": "iptables", "iptables": "nft"}[name]
+    apply_plan(plan(), other)
+    beside = compare(plan(), name).difference
+    assert any(line.startswith(f"-{other} has too: ") for line in beside)
+    apply_plan(plan(), name)
+    assert compare(plan()) == compare(plan(), name)
+    assert compare(plan()).difference == ()
+
+
+def test_what_an_interrupted_comparison_left_is_removed_too(kernel: Kernel) -> None:
+    kernel.tables["sidecar_wanted"] = "table inet sidecar_wanted {\n}\n"
+    kernel.rules["iptables"] += ["-N SIDECAR_INBOUND_W", "-A SIDECAR_INBOUND_W -i lo -j RETURN"]
+    assert remove_rules()
+    assert (kernel.tables, kernel.rules) == ({}, Kernel().rules)
+
+
+def test_without_a_program_nothing_can_be_said(kernel: Kernel) -> None:
+    kernel.programs = set()
+    for attempt in (lambda: apply_plan(plan()), lambda: compare(plan()), remove_rules):
+        with pytest.raises(InterceptionError, match="no nft nor iptables here"):
+            attempt()
+    with pytest.raises(InterceptionError, match="there is no nft here"):
+        apply_plan(plan(), "nft")
