@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from benchmarks.results import Results
-from benchmarks.tables import Table, build_comparison, build_scale, build_verdicts
+from benchmarks.tables import (
+    Table,
+    build_comparison,
+    build_interception,
+    build_scale,
+    build_verdicts,
+)
 
 
 def format_text(results: Results) -> str:
@@ -29,6 +35,7 @@ def _tables(results: Results) -> list[Table]:
     tables = [
         build_comparison(results.samples, results.amounts),
         build_scale(results.samples),
+        build_interception(results.samples),
         build_verdicts(results.samples),
     ]
     return [table for table in tables if table.rows]

@@ -51,6 +51,13 @@ _SETUPS = {
     "sidecar-rules": "500 rules",
     "sidecar-keys": "50 keys",
 }
+# Figure, what it is, beside which program, and how it is written.
+_INTERCEPTED = (
+    ("intercepted.requests_per_s", "requests/s, beside addressed directly", "direct", ",.0f"),
+    ("intercepted.cpu_us_per_request", "CPU per request (us)", "direct", ".1f"),
+    ("opaque_download.mib_per_s", "opaque download (MiB/s), beside HAProxy", "haproxy", ",.0f"),
+    ("opaque_upload.mib_per_s", "opaque upload (MiB/s), beside HAProxy", "haproxy", ",.0f"),
+)
 _ABSENT = "-"
 
 
@@ -90,6 +97,17 @@ def build_scale(samples: Samples) -> Table:
             ratio = samples.ratio("scale.requests_per_s", program, "sidecar")
             rows.append([label, _number(rate, ",.0f"), _number(cpu, ".1f"), _ratio(ratio)])
     return Table(["configuration", "requests/s", "CPU per request (us)", "of as it comes"], rows)
+
+
+def build_interception(samples: Samples) -> Table:
+    """What the kernel redirects, beside what goes without, or through HAProxy in TCP mode."""
+    rows = []
+    for figure, label, peer, form in _INTERCEPTED:
+        medians = [samples.median(figure, program) for program in (peer, "sidecar")]
+        if medians[1] is not None:
+            ratio = samples.ratio(figure, "sidecar", peer)
+            rows.append([label, *(_number(value, form) for value in medians), _ratio(ratio)])
+    return Table(["intercepted", "beside", "sidecar", "sidecar / beside"], rows)
 
 
 def build_verdicts(samples: Samples) -> Table:

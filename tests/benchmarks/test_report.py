@@ -57,6 +57,21 @@ def test_a_ratio_leaves_out_rounds_in_which_one_side_is_missing() -> None:
     assert samples.ratio(RATE, "sidecar", "haproxy") is None
 
 
+def test_what_was_intercepted_stands_beside_what_was_not() -> None:
+    rate, speed = "intercepted.requests_per_s", "opaque_upload.mib_per_s"
+    text = format_markdown(
+        results_of(
+            rounds(rate, "direct", 20_000, 15_000, 10_000)
+            + rounds(rate, "sidecar", 19_000, 14_550, 9_800)
+            + rounds(speed, "haproxy", 1000)
+            + rounds(speed, "sidecar", 400)
+        )
+    )
+    assert "| requests/s, beside addressed directly | 15,000 | 14,550 | 0.97 x |" in text
+    assert "| requests/s intercepted, of direct | >= 0.95 x | 0.97 x | - | met |" in text
+    assert "| opaque upload, of HAProxy's in TCP mode | >= 0.5 x | 0.40 x | - | NOT MET |" in text
+
+
 def test_a_percentile_is_one_of_the_values() -> None:
     ordered = [float(value) for value in range(1, 101)]
     assert percentile(ordered, 0.5) == 50
