@@ -4,7 +4,7 @@ For an init container with NET_ADMIN, and by hand.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,9 @@ def apply(backend: str, dry_run: bool, **options: Any) -> int:
     Twice is the same as once. Whatever fails changes nothing.
     """
     from sidecar.interception.apply import apply_plan, choose
+    from sidecar.interception.listeners import load_listening_users
 
-    plan = _build_plan(**options)
+    plan = _build_plan(listening=load_listening_users(), **options)
     if dry_run:
         click.echo(choose(backend)[0].script(plan), nl=False)
         return 0
@@ -158,7 +159,9 @@ def _ports(plan: "Plan") -> str:
     return f"port{'' if is_one else 's'} {', '.join(map(str, plan.ports))}"
 
 
-def _build_plan(app_uid: int | None, **options: Any) -> "Plan":
+def _build_plan(
+    app_uid: int | None, listening: Mapping[int, int] | None = None, **options: Any
+) -> "Plan":
     """The plan that the options describe. Raises :class:`ConfigError` with all that is wrong."""
     from sidecar.interception.plan import Plan, check_plan, parse_network
     from sidecar.setting import parse_port_range
@@ -198,4 +201,4 @@ def _build_plan(app_uid: int | None, **options: Any) -> "Plan":
     )
     if problems:
         raise ConfigError(problems)
-    return check_plan(plan, app_uid=app_uid)
+    return check_plan(plan, app_uid=app_uid, listening=listening)

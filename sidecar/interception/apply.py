@@ -28,9 +28,10 @@ def choose(name: str) -> list[Backend]:
     """The programs to try, in order, of ``auto``, ``nft`` or ``iptables``. Raises
     :class:`InterceptionError` where none is installed."""
     asked = [kind() for kind in BACKENDS if name in ("auto", kind.name)]
-    there = [backend for backend in asked if backend.is_there()]
+    missing = {backend: backend.missing() for backend in asked}
+    there = [backend for backend in asked if not missing[backend]]
     if not there:
-        programs = " nor ".join(backend.name for backend in asked)
+        programs = " nor ".join(names[0] for names in missing.values())
         raise InterceptionError(f"there is no {programs} here: install nftables or iptables")
     return there
 

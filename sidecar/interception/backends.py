@@ -26,8 +26,8 @@ class Backend(ABC):
     name: str
 
     @abstractmethod
-    def is_there(self) -> bool:
-        """Whether the program is installed."""
+    def missing(self) -> list[str]:
+        """The programs that it takes and that are not installed."""
 
     @abstractmethod
     def script(self, plan: Plan) -> str:
@@ -55,8 +55,8 @@ class Nftables(Backend):
 
     name = "nft"
 
-    def is_there(self) -> bool:
-        return find_program("nft") is not None
+    def missing(self) -> list[str]:
+        return _missing(["nft"])
 
     def script(self, plan: Plan) -> str:
         return nftables.build_script(plan)
@@ -101,8 +101,9 @@ class Iptables(Backend):
 
     name = "iptables"
 
-    def is_there(self) -> bool:
-        return all(find_program(f"{_PROGRAMS[family]}-restore") for family in _families())
+    def missing(self) -> list[str]:
+        names = [_PROGRAMS[family] for family in _families()]
+        return _missing(names) or _missing([f"{name}-restore" for name in names])
 
     def script(self, plan: Plan) -> str:
         return "".join(
@@ -124,11 +125,14 @@ class Iptables(Backend):
             raise
 
     def in_force(self) -> list[str]:
-        return [
-            f"{_PROGRAMS[family]}: {line}"
-            for family in _families()
-            for line in iptables.without_declarations(_ours(family))
-        ]
+        lines: list[str] = []
+        for family in _families():
+            program, listing = _PROGRAMS[family], _listing(family)
+            rules = iptables.without_declarations(iptables.select_ours(listing))
+            lines += [f"{program}: {line}" for line in rules]
+            # Who comes first may lead connections elsewhere.
+            lines += [f"{program}, before ours: {line}" for line in iptables.before_ours(listing)]
+        return lines
 
     def wanted(self, plan: Plan) -> list[str]:
         lines: list[str] = []
@@ -150,6 +154,10 @@ class Iptables(Backend):
                 _replace(family, found, [])
 
 
+def _missing(programs: Sequence[str]) -> list[str]:
+    return [name for name in programs if find_program(name) is None]
+
+
 def _nft(text: str) -> None:
     run_program(("nft", "-f", "-"), text)
 
@@ -163,9 +171,12 @@ def _rules(plan: Plan, family: int) -> list[str]:
     return [*iptables.chain_rules(plan, family), *iptables.jump_rules(plan)]
 
 
+def _listing(family: int) -> list[str]:
+    return run_program((_PROGRAMS[family], "-w", "-t", "nat", "-S")).splitlines()
+
+
 def _ours(family: int) -> list[str]:
-    listing = run_program((_PROGRAMS[family], "-w", "-t", "nat", "-S")).splitlines()
-    return iptables.select_ours(listing)
+    return iptables.select_ours(_listing(family))
 
 
 def _written_down(family: int) -> list[str]:

@@ -43,6 +43,16 @@ def select_ours(listing: Sequence[str]) -> list[str]:
     return [line for line in listing if _chain_of(line) in _OURS or _is_jump(line)]
 
 
+def before_ours(listing: Sequence[str]) -> list[str]:
+    """Of all rules of the table, those of others that a hook of ours takes before our jump."""
+    first: list[str] = []
+    for hook in _HOOKS.values():
+        rules = [line for line in listing if line.startswith(f"-A {hook} ")]
+        jump = next((index for index, line in enumerate(rules) if _is_jump(line)), 0)
+        first += rules[:jump]
+    return first
+
+
 def without_suffix(lines: Sequence[str]) -> list[str]:
     """The lines that ``show`` wrote down, as they would be in force."""
     return [

@@ -12,6 +12,8 @@ from sidecar.interception.plan import Network, Plan
 from sidecar.setting import PortRange
 
 TABLE: Final = "sidecar"
+#: Before iptables' own table ``nat`` (-100): who comes first decides where a connection goes.
+_PRIORITY: Final = -110
 #: Where ``show`` writes the wanted rules down, without force, to compare them.
 WANTED_TABLE: Final = "sidecar_wanted"
 
@@ -29,7 +31,8 @@ def build_script(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> 
 def _chain(name: str, hook: str, rules: Iterator[str]) -> str:
     lines = "".join(f"\t\t{rule}\n" for rule in rules)
     return (
-        f"\tchain {name} {{\n\t\ttype nat hook {hook} priority -100; policy accept;\n{lines}\t}}\n"
+        f"\tchain {name} {{\n\t\ttype nat hook {hook} priority {_PRIORITY}; policy accept;\n"
+        f"{lines}\t}}\n"
     )
 
 

@@ -8,7 +8,7 @@ UDP and everything else that is not TCP as well.
 Called by ``cli.intercept``; ``nftables`` and ``iptables`` make rules of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations, pairwise
@@ -51,12 +51,15 @@ class Plan:
         return joined((*self.except_ports, *own))
 
 
-def check_plan(plan: Plan, *, app_uid: int | None = None) -> Plan:
+def check_plan(
+    plan: Plan, *, app_uid: int | None = None, listening: Mapping[int, int] | None = None
+) -> Plan:
     """The plan, if it can be meant; raises :class:`ConfigError` with everything that is wrong.
 
-    ``app_uid``: the user that the application runs as, where it is known.
+    ``app_uid``: the user that the application runs as, where it is known. ``listening``: who
+    listens, a user for each port.
     """
-    problems = list(_problems(plan, app_uid))
+    problems = [*_problems(plan, app_uid), *_problems_of_users(plan, listening or {})]
     if problems:
         raise ConfigError(problems)
     return plan
@@ -115,6 +118,16 @@ def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
             f"--uid: {plan.uid} is the application's user too, so its traffic would be taken for "
             "the sidecar's; run the two as different users"
         )
+
+
+def _problems_of_users(plan: Plan, listening: Mapping[int, int]) -> Iterator[str]:
+    for port, uid in sorted(listening.items()):
+        # Of every port, some may be the sidecar's that are not known here.
+        if uid == plan.uid and any(port in each for each in plan.ports):
+            yield (
+                f"--uid: {uid} is the user that listens at port {port}, the application's; run the "
+                "sidecar as a user of its own"
+            )
 
 
 def _overlaps(ranges: Sequence[PortRange]) -> Iterator[tuple[PortRange, PortRange]]:

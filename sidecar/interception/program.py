@@ -22,8 +22,10 @@ _KERNEL_LACKS: Final = re.compile(
     r"(?:Protocol|Operation|Address family) not supported|Table does not exist"
     r"|No such file or directory|No chain/target/match|Couldn't load|nknown symbol|insmod"
 )
-# Where nft says in which line of its input the error is, and iptables its own name.
-_PREFIX: Final = re.compile(r".*?\bError: |ip6?tables[\w-]*(?:[ /]v?[0-9.]+)?(?: \([\w-]+\))?:?\s*")
+# Where nft says in which line of its input, or of its source, the error is, and iptables its name.
+_PREFIX: Final = re.compile(
+    r".*?\bError: |\w+\.c:\d+: |ip6?tables[\w-]*(?:[ /]v?[0-9.]+)?(?: \([\w-]+\))?:?\s*"
+)
 
 
 def find_program(name: str) -> str | None:
@@ -66,6 +68,7 @@ def run_program(command: Sequence[str], text: str = "") -> str:
 def reason_of(stderr: str) -> str:
     """The one line of a program's complaint that says what is wrong."""
     lines = [line.strip() for line in stderr.splitlines() if not line.startswith("#")]
-    lines.sort(key=lambda line: "Error: " not in line)
+    # The kernel's own word before what nft guesses from it.
+    lines.sort(key=lambda line: ("Could not process" not in line, "Error: " not in line))
     reasons = (_PREFIX.sub("", line, count=1) for line in lines)
     return next(filter(None, reasons), "")[:_MAX_REASON]

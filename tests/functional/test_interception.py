@@ -11,8 +11,12 @@ import pytest
 from tests.functional.sidecar_process import ROOT, clean_environment, run_command
 
 _IS_ROOT = os.geteuid() == 0
-# Who is not root is root in a user namespace, and needs a second user there.
-_UNSHARE = ("--net", "--mount", *(() if _IS_ROOT else ("--map-root-user", "--map-auto")))
+_UNSHARE = (
+    *("--net", "--mount"),
+    *("--pid", "--fork", "--kill-child"),  # whoever is started inside ends with it, come what may
+    # Who is not root is root in a user namespace, and needs a second user there.
+    *(() if _IS_ROOT else ("--map-root-user", "--map-auto")),
+)
 
 
 @pytest.mark.timeout(900)
@@ -20,8 +24,11 @@ _UNSHARE = ("--net", "--mount", *(() if _IS_ROOT else ("--map-root-user", "--map
     *("curl", "ip", "nft", "iptables", "ip6tables", "setpriv", "unshare"),
     *(() if _IS_ROOT else ("newuidmap",)),
 )
-def test_a_pod_is_intercepted(tool_path: Callable[[str], Path], tmp_path: Path) -> None:
-    inside = ROOT / "tests" / "functional" / "in_a_pod.py"
+@pytest.mark.parametrize("subject", ["traffic", "rules", "refusals"])
+def test_a_pod_is_intercepted(
+    subject: str, tool_path: Callable[[str], Path], tmp_path: Path
+) -> None:
+    inside = ROOT / "tests" / "functional" / "pod" / f"{subject}.py"
     # Names of network namespaces are files, and so is the lock of iptables: a /run of our own keeps
     # them from everybody else.
     prepare = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec "$@"'
@@ -33,6 +40,7 @@ def test_a_pod_is_intercepted(tool_path: Callable[[str], Path], tmp_path: Path) 
         env=clean_environment({"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}),
         capture_output=True,
         text=True,
+        timeout=800,
         check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

@@ -12,7 +12,10 @@ class Kernel:
     fail whenever they are to change something."""
 
     programs: set[str] = field(
-        default_factory=lambda: {"nft", "iptables-restore", "ip6tables-restore"}
+        default_factory=lambda: (
+            {f"{name}{suffix}" for name in ("iptables", "ip6tables") for suffix in ("", "-restore")}
+            | {"nft"}
+        )
     )
     lacks: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)

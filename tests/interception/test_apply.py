@@ -127,3 +127,36 @@ def test_without_a_program_nothing_can_be_said(kernel: Kernel) -> None:
             attempt()
     with pytest.raises(InterceptionError, match="there is no nft here"):
         apply_plan(plan(), "nft")
+
+
+def test_both_families_need_their_program(kernel: Kernel) -> None:
+    kernel.programs = {"iptables", "iptables-restore"}
+    with pytest.raises(InterceptionError, match="there is no nft nor ip6tables here"):
+        apply_plan(plan())
+    assert kernel.rules == Kernel().rules
+
+
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+def test_every_single_rule_that_is_gone_or_came_is_found(kernel: Kernel, family: str) -> None:
+    apply_plan(plan(outbound_to=15001), "iptables")
+    whole = kernel.rules[family]
+    for index, rule in enumerate(whole):
+        if rule.startswith("-A "):
+            kernel.rules[family] = whole[:index] + whole[index + 1 :]
+            assert f"+{family}: {rule}" in compare(plan(outbound_to=15001)).difference
+            kernel.rules[family] = [*whole[:index], rule, *whole[index:]]
+            assert compare(plan(outbound_to=15001)).difference
+    kernel.rules[family] = whole
+    assert compare(plan(outbound_to=15001)).difference == ()
+
+
+def test_a_rule_of_others_counts_only_before_ours(kernel: Kernel) -> None:
+    theirs = "-A PREROUTING -p tcp -m tcp --dport 8000 -j REDIRECT --to-ports 8000"
+    apply_plan(plan(), "iptables")
+    ours = kernel.rules["iptables"]
+    kernel.rules["iptables"] = [*ours, theirs]
+    assert compare(plan()).difference == ()
+    kernel.rules["iptables"] = [theirs, *ours]
+    assert f"-iptables, before ours: {theirs}" in compare(plan()).difference
+    apply_plan(plan(), "iptables")
+    assert compare(plan()).difference == ()

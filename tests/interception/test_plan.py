@@ -52,6 +52,15 @@ def test_what_cannot_be_meant_is_refused(changes: dict[str, object], says: str) 
     assert says in "\n".join(caught.value.problems)
 
 
+def test_the_user_that_listens_at_an_intercepted_port_is_not_the_sidecars() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_plan(plan(), listening={8000: 1337, 9000: 1337})
+    (problem,) = caught.value.problems
+    assert "1337 is the user that listens at port 8000" in problem
+    check_plan(plan(), listening={8000: 1000, 9000: 1337})
+    check_plan(plan(ports=()), listening={9000: 1337})
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         check_plan(plan(ports=ranges("15006", "8000-8001", "8001"), uid=7), app_uid=7)

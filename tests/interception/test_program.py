@@ -24,6 +24,12 @@ NFT_LACKS = (
     "/dev/stdin:4:8-14: Error: Could not process rule: Operation not supported\n"
     "\tchain inbound {\n\t      ^^^^^^^\n"
 )
+NFT_GUESSES = (
+    "/dev/stdin:5:8-10: Error: No such file or directory; did you mean chain `inbound'?\n"
+    "\t\ttype nat hook prerouting priority -110; policy accept;\n\t\t     ^^^\n"
+    "/dev/stdin:4:8-14: Error: Could not process rule: No such file or directory\n"
+    "\tchain inbound {\n\t      ^^^^^^^\n"
+)
 LEGACY_LACKS = (
     "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Table does not exist "
     "(do you need to insmod?)\nPerhaps iptables or your kernel needs to be upgraded.\n"
@@ -42,6 +48,7 @@ LEGACY_FORBIDDEN = (
     ("words", "kind", "says"),
     [
         (NFT_LACKS, KernelLacksRules, ": Could not process rule: Operation not supported"),
+        (NFT_GUESSES, KernelLacksRules, ": Could not process rule: No such file or directory"),
         (LEGACY_LACKS, KernelLacksRules, ": can't initialize iptables table `nat': Table does not"),
         (
             "iptables/1.8.9 Failed to initialize nft: Protocol not supported\n",
@@ -54,6 +61,11 @@ LEGACY_FORBIDDEN = (
             "directory): rule in chain SIDECAR_INBOUND\n",
             KernelLacksRules,
             ": line 5: RULE_APPEND failed (No such file or directory)",
+        ),
+        (
+            "mnl.c:60: Unable to initialize Netlink socket: Protocol not supported\n",
+            KernelLacksRules,
+            " needs: Unable to initialize Netlink socket: Protocol not supported",
         ),
         ("keeper: bad luck\n", InterceptionError, "keeper failed: keeper: bad luck"),
         ("", InterceptionError, "keeper failed: exit code 1"),

@@ -36,7 +36,7 @@ def test_the_table_of_one_port() -> None:
 delete table inet sidecar
 table inet sidecar {
 	chain inbound {
-		type nat hook prerouting priority -100; policy accept;
+		type nat hook prerouting priority -110; policy accept;
 		iifname "lo" return
 		fib daddr type != local return
 		tcp dport { 15006, 15020 } return
@@ -52,7 +52,7 @@ def test_the_table_of_every_port_and_of_calls() -> None:
         """delete table inet sidecar
 table inet sidecar {
 	chain inbound {
-		type nat hook prerouting priority -100; policy accept;
+		type nat hook prerouting priority -110; policy accept;
 		iifname "lo" return
 		fib daddr type != local return
 		ip saddr 10.9.0.0/16 return
@@ -62,7 +62,7 @@ table inet sidecar {
 	}
 
 	chain outbound {
-		type nat hook output priority -100; policy accept;
+		type nat hook output priority -110; policy accept;
 		meta skuid 1337 return
 		oifname "lo" return
 		ip daddr 127.0.0.0/8 return

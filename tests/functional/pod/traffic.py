@@ -1,0 +1,150 @@
+"""Who calls the pod, and whom it calls, once its connections are intercepted."""
+
+import socket
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.application import Application
+from tests.functional.conftest import Launch
+from tests.functional.credentials import Signer
+from tests.functional.pod.namespaces import (
+    GATES,
+    OUTBOUND,
+    PEERS,
+    POD,
+    PORT,
+    by_family,
+    call,
+    intercept,
+    link_local,
+    served,
+    start,
+    status,
+    wait_for_answer,
+)
+from tests.functional.sidecar_process import run_command, wait_until
+
+
+@by_family
+def test_a_caller_is_verified_without_knowing(
+    launch: Launch,
+    application: Application,
+    signer: Signer,
+    keyring: Any,
+    family: int,
+    backend: str,
+) -> None:
+    start(launch, application, signer, keyring)
+    intercept(backend=backend)
+
+    assert status("client", POD[family]) == 401
+    assert application.requests == []
+    assert status("client", POD[family], token=signer.token()) == 200
+    received = application.last
+    assert received.target == b"/path?q=1"
+    assert received.value("X-Forwarded-For").decode() == PEERS["client"][family]
+    assert received.value("Host").decode().strip("[]").startswith(POD[family])
+
+
+def test_no_way_leads_around(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+) -> None:
+    start(launch, application, signer, keyring)
+    intercept(backend=backend)
+    gates = GATES["node"].values()
+    everywhere = [*POD.values(), *gates, "::ffff:10.9.0.1", link_local()]
+    assert {host: status("client", host) for host in everywhere} == dict.fromkeys(everywhere, 401)
+    assert status("client", POD[4], 15006, token=signer.token()) == 421
+    assert application.requests == []
+
+
+@by_family
+def test_of_every_port_only_the_listed_are_served_and_the_admin_port_stays(
+    launch: Launch,
+    application: Application,
+    signer: Signer,
+    keyring: Any,
+    family: int,
+    backend: str,
+) -> None:
+    start(launch, application, signer, keyring, admin="[::]:15020")
+    assert run_command("intercept", "apply", "--ports", "all", "--backend", backend).stdout == (
+        f"Connections to every port reach port 15006 ({backend}).\n"
+    )
+    wait_until(lambda: status("client", POD[family], 15020) == 404, "the admin port answers")
+    with socket.create_server(("::", 9009), family=socket.AF_INET6, dualstack_ipv6=True) as other:
+        assert status("client", POD[family], 9009, token=signer.token()) == 421
+        other.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+    assert status("client", POD[family]) == 401
+    assert status("client", POD[family], token=signer.token()) == 200
+
+
+def test_a_sidecar_that_was_killed_closes_the_door(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+) -> None:
+    sidecar = start(launch, application, signer, keyring)
+    intercept(backend=backend)
+    assert status("client", POD[4], token=signer.token()) == 200
+    sidecar.kill()
+    assert status("client", POD[4], token=signer.token()) == 0
+    assert status("client", POD[6], token=signer.token()) == 0
+    assert len(application.requests) == 1
+
+
+def test_networks_that_are_excepted_reach_the_application_itself(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+) -> None:
+    start(launch, application, signer, keyring)
+    intercept("--except-sources", "10.9.1.0/24", "--except-sources", "fd0a::/64", backend=backend)
+    for family in (4, 6):
+        assert status("node", GATES["node"][family]) == 200
+        assert status("client", POD[family]) == 401
+
+
+def test_the_pods_own_calls_work_and_the_sidecars_do_not_loop(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+) -> None:
+    with served("client", 9000):
+        sidecar = start(launch, application, signer, keyring, **OUTBOUND)
+        intercept("--outbound-to", "15001", backend=backend)
+        for host in ("10.9.0.2", "[fd09::2]"):
+            wait_for_answer(host)
+        assert sidecar.metrics().value("sidecar_outbound_failures_total", reason="loop") == 0
+        assert status("client", POD[4], token=signer.token()) == 200
+
+
+@pytest.mark.parametrize("host", ["10.9.0.2", "[fd09::2]"])
+def test_calls_that_rules_for_another_user_send_back_are_cut_and_do_not_circle(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, host: str
+) -> None:
+    with served("client", 9000):
+        sidecar = start(launch, application, signer, keyring, **OUTBOUND)
+        wait_for_answer(host)
+        intercept("--outbound-to", "15001", "--uid", "4242")
+        assert call(host) == "000"
+        metrics = sidecar.metrics()
+        assert metrics.value("sidecar_outbound_failures_total", reason="loop") == 1
+        assert metrics.value("sidecar_outbound_connections_open") == 0
+
+
+def test_what_is_only_routed_through_the_pod_is_left_alone(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+) -> None:
+    for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        Path("/proc/sys/net", switch).write_text("1")
+    start(launch, application, signer, keyring)
+    intercept(backend=backend)
+    with served("node", PORT):
+        for host in PEERS["node"].values():
+            wait_until(partial(is_not_found, host), "the node answers, and nobody else")
+    assert status("client", POD[4]) == 401
+
+
+def is_not_found(host: str) -> bool:
+    """Whether somebody answers who has no such path, and asks for no token."""
+    return status("client", host) == 404
