@@ -24,7 +24,7 @@ _UNSHARE = (
     *("curl", "ip", "nft", "iptables", "ip6tables", "setpriv", "unshare"),
     *(() if _IS_ROOT else ("newuidmap",)),
 )
-@pytest.mark.parametrize("subject", ["traffic", "rules", "refusals"])
+@pytest.mark.parametrize("subject", ["traffic", "rules", "refusals", "attackers"])
 def test_a_pod_is_intercepted(
     subject: str, tool_path: Callable[[str], Path], tmp_path: Path
 ) -> None:

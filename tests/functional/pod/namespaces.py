@@ -190,7 +190,7 @@ def link_local() -> str:
         heard("ip", "-6", "-j", "address", "show", "dev", "client", "scope", "link")
     )
     addresses = [info for each in listed for info in each.get("addr_info", [])]
-    (address,) = (info["local"] for info in addresses if info["scope"] == "link")
+    (address,) = (info["local"] for info in addresses if info.get("scope") == "link")
     return f"{address}%25eth0"
 
 

@@ -1,21 +1,25 @@
 """Who calls the pod, and whom it calls, once its connections are intercepted."""
 
 import socket
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.application import Application
+from tests.functional.application import Application, echo
+from tests.functional.client import Truncated, request
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
+from tests.functional.pod.caller import Caller
 from tests.functional.pod.namespaces import (
     GATES,
     OUTBOUND,
     PEERS,
     POD,
     PORT,
+    REMOVE,
     by_family,
     call,
     intercept,
@@ -47,6 +51,87 @@ def test_a_caller_is_verified_without_knowing(
     assert received.target == b"/path?q=1"
     assert received.value("X-Forwarded-For").decode() == PEERS["client"][family]
     assert received.value("Host").decode().strip("[]").startswith(POD[family])
+
+
+@by_family
+def test_the_application_sees_the_same_request(
+    launch: Launch, application: Application, signer: Signer, keyring: Any, family: int
+) -> None:
+    application.answer = echo
+    asked = request(
+        "/a%2Fb//c?q=%20;x", "x-ODD: 1", "X-Odd: 2", "Accept-Encoding: br", method="PUT",
+        body=bytes(range(256)) * 300, token=signer.token(), host="Thoughts.example:8000",
+    )  # fmt: skip
+    received, answers = [], []
+    for is_intercepted in (False, True):
+        if is_intercepted:
+            start(launch, application, signer, keyring)
+            intercept()
+        with Caller(POD[family]) as caller:
+            answers.append(caller.exchange(asked))
+        received.append(application.last)
+    direct, intercepted = received
+    assert (intercepted.method, intercepted.target) == (direct.method, direct.target)
+    assert intercepted.body == direct.body == answers[0].body == answers[1].body
+    assert [field for field in direct.fields if field not in intercepted.fields] == []
+    added = {field[0].lower() for field in intercepted.fields if field not in direct.fields}
+    assert added <= {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded",
+                     b"via", b"x-request-id", b"traceparent", b"x-auth-username"}  # fmt: skip
+
+
+@by_family
+def test_rules_that_change_keep_the_connections_that_are_verified(
+    launch: Launch,
+    application: Application,
+    signer: Signer,
+    keyring: Any,
+    family: int,
+    backend: str,
+) -> None:
+    start(launch, application, signer, keyring)
+    intercept(backend=backend)
+    with Caller(POD[family]) as caller:
+        for options in ((), ("--except-ports", "9000"), ("--outbound-to", "15001")):
+            intercept(*options, backend=backend)
+            assert caller.exchange(request("/", token=signer.token())).status == 200
+
+
+@by_family
+def test_no_open_connection_becomes_one_to_the_application_when_the_rules_go(
+    launch: Launch,
+    application: Application,
+    signer: Signer,
+    keyring: Any,
+    family: int,
+    backend: str,
+) -> None:
+    start(launch, application, signer, keyring)
+    intercept(backend=backend)
+    with Caller(POD[family]) as caller:
+        assert caller.exchange(request("/")).status == 401
+        assert run_command(*REMOVE).returncode == 0
+        with suppress(ConnectionError, Truncated):  # the kernel may have forgotten what it was
+            assert caller.exchange(request("/")).status == 401
+        assert application.talks == []
+    assert status("client", POD[family]) == 200
+
+
+@by_family
+def test_a_connection_from_before_the_rules_is_ended(
+    launch: Launch,
+    application: Application,
+    signer: Signer,
+    keyring: Any,
+    family: int,
+    backend: str,
+) -> None:
+    start(launch, application, signer, keyring)
+    with Caller(POD[family]) as caller:
+        assert caller.exchange(request("/")).status == 200
+        intercept(backend=backend)
+        with pytest.raises((ConnectionError, Truncated)):
+            caller.exchange(request("/"))
+    assert len(application.requests) == 1
 
 
 def test_no_way_leads_around(
