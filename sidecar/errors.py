@@ -87,9 +87,7 @@ class KernelLacksRules(InterceptionError):
 
 
 class RulesNotPermitted(InterceptionError):
-    """The process may not change the rules of this network namespace."""
-
-    hint = "not permitted: run it as root with the capability NET_ADMIN in this network namespace"
+    """The process may not read or change the rules of this network namespace."""
 
 
 # --- requests ------------------------------------------------------------------------------

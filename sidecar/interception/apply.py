@@ -4,7 +4,10 @@ Through ``nft`` where it is there and works, else through ``iptables``; and only
 them: what the other has of ours is taken away. Called by ``cli.intercept``.
 """
 
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Final
@@ -13,6 +16,7 @@ from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitte
 from sidecar.interception.backends import Backend, Iptables, Nftables
 from sidecar.interception.plan import Plan
 
+_NAMESPACE: Final = "/proc/self/ns/net"
 BACKENDS: Final[Sequence[type[Backend]]] = (Nftables, Iptables)
 
 
@@ -42,21 +46,23 @@ def apply_plan(plan: Plan, name: str = "auto") -> Backend:
     Raises :class:`InterceptionError`; then what was in force is in force still.
     """
     backends = choose(name)
-    had_rules = [backend for backend in choose("auto") if _in_force(backend)]
-    used = _apply_first(plan, backends)
-    for other in had_rules:
-        if other.name != used.name:
-            other.remove()
+    with _alone():
+        had_rules = [backend for backend in choose("auto") if _in_force(backend)]
+        used = _apply_first(plan, backends)
+        for other in had_rules:
+            if other.name != used.name:
+                other.remove()
     return used
 
 
 def compare(plan: Plan, name: str = "auto") -> Comparison:
     """What is in force beside what the plan wants. Raises :class:`InterceptionError`."""
     asked = choose(name)
-    found = {backend.name: _in_force(backend) for backend in choose("auto")}
-    # Where there are rules already, they are what to compare with.
-    asked.sort(key=lambda backend: not found[backend.name])
-    used, wanted = _wanted_first(plan, asked)
+    with _alone():
+        found = {backend.name: _in_force(backend) for backend in choose("auto")}
+        # Where there are rules already, they are what to compare with.
+        asked.sort(key=lambda backend: not found[backend.name])
+        used, wanted = _wanted_first(plan, asked)
     difference = _diff(found.pop(used.name), wanted)
     for other, lines in found.items():
         difference += [f"-{other} has too: {line}" for line in lines]
@@ -70,16 +76,31 @@ def remove_rules() -> bool:
     """
     failures: list[InterceptionError] = []
     had_rules = False
-    for backend in choose("auto"):
-        try:
-            if _in_force(backend):
-                backend.remove()
-                had_rules = True
-        except InterceptionError as error:
-            failures.append(error)
+    with _alone():
+        for backend in choose("auto"):
+            try:
+                if _in_force(backend):
+                    backend.remove()
+                    had_rules = True
+            except InterceptionError as error:
+                failures.append(error)
     if failures:
         raise failures[0]
     return had_rules
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One of us at a time in a network namespace: what is read is still so when it is replaced."""
+    try:
+        namespace = os.open(_NAMESPACE, os.O_RDONLY)
+    except OSError as error:
+        raise InterceptionError(f"{_NAMESPACE}: {error.strerror}") from None
+    try:
+        fcntl.flock(namespace, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(namespace)
 
 
 def _in_force(backend: Backend) -> list[str]:

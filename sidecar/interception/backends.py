@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import InterceptionError
 from sidecar.interception import iptables, nftables
 from sidecar.interception.plan import Plan
 from sidecar.interception.program import find_program, run_program
@@ -119,7 +118,7 @@ class Iptables(Backend):
                 before = _ours(family)
                 _replace(family, before, _rules(plan, family))
                 done[family] = before
-        except InterceptionError:
+        except BaseException:  # also where somebody interrupts
             for family, before in done.items():  # half of it would be a door that looks closed
                 _replace(family, _ours(family), before)
             raise

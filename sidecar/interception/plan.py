@@ -59,7 +59,11 @@ def check_plan(
     ``app_uid``: the user that the application runs as, where it is known. ``listening``: who
     listens, a user for each port.
     """
-    problems = [*_problems(plan, app_uid), *_problems_of_users(plan, listening or {})]
+    problems = [
+        *_problems_of_ports(plan),
+        *_problems_of_exceptions(plan),
+        *_problems_of_users(plan, app_uid, listening or {}),
+    ]
     if problems:
         raise ConfigError(problems)
     return plan
@@ -90,7 +94,7 @@ def joined(ranges: Sequence[PortRange]) -> tuple[PortRange, ...]:
     return tuple(result)
 
 
-def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
+def _problems_of_ports(plan: Plan) -> Iterator[str]:
     named = {
         "ports": plan.ports,
         "except-ports": plan.except_ports,
@@ -105,12 +109,27 @@ def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
         for two in joined(plan.except_ports):
             if two.first <= one.first and one.last <= two.last:
                 yield f"--except-ports: {two} leaves nothing of --ports {one}"
-    for network in plan.except_sources:
-        if network.prefixlen == 0:
-            yield f"--except-sources: {network} is everybody, so nothing would be verified"
     for (first, port), (second, other) in combinations(plan.own_ports.items(), 2):
         if port == other:
             yield f"--{second}: {port} is --{first} too; each needs a port of its own"
+
+
+def _problems_of_exceptions(plan: Plan) -> Iterator[str]:
+    for network in plan.except_sources:
+        if network.prefixlen == 0:
+            yield f"--except-sources: {network} is everybody, so nothing would be verified"
+    of_calls = {
+        "outbound-except-ports": plan.outbound_except_ports,
+        "outbound-except-networks": plan.outbound_except_networks,
+    }
+    for option, excepted in of_calls.items():
+        if excepted and plan.outbound_to is None:
+            yield f"--{option}: no call is redirected; give --outbound-to too"
+
+
+def _problems_of_users(
+    plan: Plan, app_uid: int | None, listening: Mapping[int, int]
+) -> Iterator[str]:
     if not 0 <= plan.uid <= _MAX_ID:
         yield f"--uid: {plan.uid} is no user id"
     if app_uid is not None and app_uid == plan.uid:
@@ -118,11 +137,8 @@ def _problems(plan: Plan, app_uid: int | None) -> Iterator[str]:
             f"--uid: {plan.uid} is the application's user too, so its traffic would be taken for "
             "the sidecar's; run the two as different users"
         )
-
-
-def _problems_of_users(plan: Plan, listening: Mapping[int, int]) -> Iterator[str]:
     for port, uid in sorted(listening.items()):
-        # Of every port, some may be the sidecar's that are not known here.
+        # Where every port is redirected, some may be the sidecar's that are not known here.
         if uid == plan.uid and any(port in each for each in plan.ports):
             yield (
                 f"--uid: {uid} is the user that listens at port {port}, the application's; run the "

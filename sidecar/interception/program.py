@@ -58,7 +58,11 @@ def run_program(command: Sequence[str], text: str = "") -> str:
     if done.returncode == 0:
         return done.stdout
     if _NOT_PERMITTED.search(done.stderr):
-        raise RulesNotPermitted
+        # The older kind of iptables asks the kernel through a raw socket.
+        needed = "NET_ADMIN" if command[0] == "nft" else "NET_ADMIN and NET_RAW"
+        raise RulesNotPermitted(
+            f"not permitted: {command[0]} needs root and {needed} in this network namespace"
+        )
     reason = reason_of(done.stderr) or f"exit code {done.returncode}"
     if _KERNEL_LACKS.search(done.stderr):
         raise KernelLacksRules(f"the kernel lacks what {command[0]} needs: {reason}")

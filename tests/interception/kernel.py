@@ -9,7 +9,8 @@ from sidecar.errors import InterceptionError, KernelLacksRules
 @dataclass
 class Kernel:
     """``programs`` are installed; those of ``lacks`` find nothing to speak to, those of ``refuses``
-    fail whenever they are to change something."""
+    fail whenever they are to change something. Who waits for ``interrupted_at`` to change something
+    is interrupted, once."""
 
     programs: set[str] = field(
         default_factory=lambda: (
@@ -19,6 +20,7 @@ class Kernel:
     )
     lacks: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
+    interrupted_at: str = ""
     tables: dict[str, str] = field(default_factory=dict)
     rules: dict[str, list[str]] = field(
         default_factory=lambda: {"iptables": ["-P OUTPUT ACCEPT"], "ip6tables": []}
@@ -33,6 +35,9 @@ class Kernel:
             raise KernelLacksRules(f"{command[0]} lacks it")
         if text and program in self.refuses:
             raise InterceptionError(f"{command[0]} failed: out of luck")
+        if text and program == self.interrupted_at:
+            self.interrupted_at = ""
+            raise KeyboardInterrupt
         if program == "nft":
             return self._change_tables(text) if text else self._list_tables(command)
         if text:

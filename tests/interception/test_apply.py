@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import InterceptionError
-from sidecar.interception import backends
+from sidecar.interception import apply, backends
 from sidecar.interception.apply import apply_plan, compare, remove_rules
 from sidecar.interception.plan import Plan
 from sidecar.setting import PortRange
@@ -23,11 +23,14 @@ def plan(port: int = 8000, outbound_to: int | None = None) -> Plan:
 
 
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
     kernel = Kernel()
     monkeypatch.setattr(backends, "run_program", kernel.run)
     monkeypatch.setattr(backends, "find_program", kernel.find)
     monkeypatch.setattr(backends, "_IPV6", Path("/"))
+    namespace = tmp_path / "net"
+    namespace.touch()
+    monkeypatch.setattr(apply, "_NAMESPACE", str(namespace))
     return kernel
 
 
@@ -118,6 +121,24 @@ def test_what_an_interrupted_comparison_left_is_removed_too(kernel: Kernel) -> N
     kernel.rules["iptables"] += ["-N SIDECAR_INBOUND_W", "-A SIDECAR_INBOUND_W -i lo -j RETURN"]
     assert remove_rules()
     assert (kernel.tables, kernel.rules) == ({}, Kernel().rules)
+
+
+def test_where_there_is_no_such_namespace_it_is_said(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "_NAMESPACE", "/nowhere/net")
+    with pytest.raises(InterceptionError, match=r"^/nowhere/net: No such file or directory$"):
+        apply_plan(plan())
+
+
+@pytest.mark.parametrize("program", ["iptables", "ip6tables"])
+def test_who_interrupts_gets_what_was_there_before(kernel: Kernel, program: str) -> None:
+    apply_plan(plan(9000), "iptables")
+    before = {name: sorted(rules) for name, rules in kernel.rules.items()}
+    kernel.interrupted_at = program
+    with pytest.raises(KeyboardInterrupt):
+        apply_plan(plan(), "iptables")
+    assert {name: sorted(rules) for name, rules in kernel.rules.items()} == before
 
 
 def test_without_a_program_nothing_can_be_said(kernel: Kernel) -> None:

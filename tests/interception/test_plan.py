@@ -42,6 +42,11 @@ def test_a_plan_that_can_be_meant_is_taken() -> None:
         ({"outbound_to": 15006}, "--outbound-to: 15006 is --to too"),
         ({"outbound_to": 15020}, "--outbound-to: 15020 is --admin too"),
         ({"admin": 15006}, "--admin: 15006 is --to too"),
+        ({"outbound_except_ports": ranges("5432")}, "--outbound-except-ports: no call is redirect"),
+        (
+            {"outbound_except_networks": (parse_network("10.0.0.0/8"),)},
+            "--outbound-except-networks: no call is redirected; give --outbound-to",
+        ),
         ({"uid": -1}, "is no user id"),
         ({"uid": 1000}, "is the application's user too"),
     ],

@@ -81,6 +81,15 @@ def test_without_the_capability_it_is_one_clear_line(backend: str) -> None:
     assert "NET_ADMIN" in line
 
 
+def test_what_the_older_iptables_needs_besides_is_named() -> None:
+    without = ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-all", *COMMAND)
+    with in_place_of("iptables", found("iptables-legacy")):
+        done = subprocess.run(
+            [*without, *APPLY], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert is_one_clear_line(done, "not permitted: iptables needs root and NET_ADMIN and NET_")
+
+
 def run_without(parts: str, *command: str) -> subprocess.CompletedProcess[str]:
     """The command where the kernel lacks these parts; see ``kernel_without``."""
     return subprocess.run(

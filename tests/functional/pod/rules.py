@@ -1,6 +1,7 @@
 """The rules themselves: the same twice, found again, and gone without a trace."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.functional.pod.namespaces import (
     run,
     status,
 )
-from tests.functional.sidecar_process import run_command
+from tests.functional.sidecar_process import COMMAND, run_command
 
 
 def test_applied_twice_is_the_same_and_show_finds_what_differs(backend: str) -> None:
@@ -102,6 +103,18 @@ def tamper(backend: str) -> None:
         run("nft", "insert", "rule", "inet", "sidecar", "inbound", "tcp", "dport", "8000", "return")
     else:
         run("ip6tables", "-t", "nat", "-I", "SIDECAR_INBOUND", "1", "-p", "tcp", "-j", "RETURN")
+
+
+def test_many_at_once_are_one_after_the_other(backend: str) -> None:
+    intercept(backend=backend)
+    once = rules()
+    commands = [APPLY, SHOW] * 3
+    running = [
+        subprocess.Popen([*COMMAND, *command, "--backend", backend], stdout=subprocess.DEVNULL)
+        for command in commands
+    ]
+    assert [each.wait(60) for each in running] == [0] * len(commands)
+    assert rules() == once
 
 
 def test_removal_leaves_nothing_and_the_rules_of_others_stay(
