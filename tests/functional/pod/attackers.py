@@ -51,24 +51,30 @@ def sidecar(
     return start_all(launch, application, signer, keyring)
 
 
+KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "IPv4": (POD[4], {}),
+    "IPv6": (POD[6], {}),
+    "IPv4 as IPv6": (MAPPED, {}),
+    "another IPv4 address": (GATES["node"][4], {}),
+    "another IPv6 address": (GATES["node"][6], {}),
+    "MPTCP over IPv4": (POD[4], {"protocol": IPPROTO_MPTCP}),
+    "MPTCP over IPv6": (POD[6], {"protocol": IPPROTO_MPTCP}),
+    "IPv4 options": (
+        POD[4],
+        {"options": [(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\x01\x01\x01\x01")]},
+    ),
+    "hop-by-hop options": (POD[6], {"options": [(socket.IPPROTO_IPV6, IPV6_HOPOPTS, PADDING)]}),
+    "destination options": (POD[6], {"options": [(socket.IPPROTO_IPV6, IPV6_DSTOPTS, PADDING)]}),
+    **{
+        f"IPv{family} from port {port}": (POD[family], {"from_port": port})
+        for family in POD
+        for port in (PORT, 15006, 15001)
+    },
+}
+
+
 @pytest.mark.usefixtures("sidecar")
-@pytest.mark.parametrize(
-    ("host", "how"),
-    [
-        (POD[4], {}),
-        (POD[6], {}),
-        (MAPPED, {}),
-        (GATES["node"][4], {}),
-        (GATES["node"][6], {}),
-        (POD[4], {"protocol": IPPROTO_MPTCP}),
-        (POD[6], {"protocol": IPPROTO_MPTCP}),
-        (POD[4], {"options": [(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\x01\x01\x01\x01")]}),
-        (POD[6], {"options": [(socket.IPPROTO_IPV6, IPV6_HOPOPTS, PADDING)]}),
-        (POD[6], {"options": [(socket.IPPROTO_IPV6, IPV6_DSTOPTS, PADDING)]}),
-        *((host, {"from_port": port}) for host in POD.values() for port in (PORT, 15006, 15001)),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("host", "how"), KINDS.values(), ids=KINDS)
 def test_a_connection_of_any_kind_is_verified(
     application: Application, signer: Signer, host: str, how: dict[str, Any]
 ) -> None:

@@ -197,7 +197,7 @@ def test_the_pods_own_calls_work_and_the_sidecars_do_not_loop(
     with served("client", 9000):
         sidecar = start(launch, application, signer, keyring, **OUTBOUND)
         intercept("--outbound-to", "15001", backend=backend)
-        for host in ("10.9.0.2", "[fd09::2]"):
+        for host in ("10.9.0.2", "[fd09::2]", "[::ffff:10.9.0.2]"):
             wait_for_answer(host)
         assert sidecar.metrics().value("sidecar_outbound_failures_total", reason="loop") == 0
         assert status("client", POD[4], token=signer.token()) == 200
