@@ -39,6 +39,13 @@ class ConfigError(SidecarError):
         super().__init__("; ".join(self.problems))
 
 
+class AddressInUse(ConfigError):
+    """Something listens already where the sidecar is to listen."""
+
+    reason = "address_in_use"
+    title = "The address is in use"
+
+
 class KeyFileError(SidecarError):
     """A key file or key set holds nothing that tokens may be verified with."""
 

@@ -47,14 +47,20 @@ class AdminView:
     drain: Callable[[], None]
 
 
-def build_admin(view: AdminView) -> web.Application:
-    """The application, to be served by a runner of the caller's."""
+def build_page(console: Console) -> web.Application:
+    """A console, and nothing else, to be served by a runner of the caller's."""
     # Requests that are no HTTP are answered by aiohttp before any handler of ours, with this.
     web_response.SERVER_SOFTWARE = "sidecar"  # type: ignore[attr-defined]
     app = web.Application(middlewares=[_answer_as_agreed], client_max_size=1024)
     app.on_response_prepare.append(_add_headers)
+    console.join(app)
+    return app
+
+
+def build_admin(view: AdminView) -> web.Application:
+    """The application, to be served by a runner of the caller's."""
+    app = build_page(view.console)
     routes = _Routes(view)
-    view.console.join(app)
     app.add_routes(
         [
             web.get("/live", routes.live),
@@ -124,7 +130,7 @@ async def _answer_as_agreed(request: web.Request, handler: _Handler) -> web.Stre
         response.headers["Allow"] = allowed
         return response
     except web.HTTPNotFound:
-        return _problem(HTTPStatus.NOT_FOUND, "not_found", "The admin port has no such path.")
+        return _problem(HTTPStatus.NOT_FOUND, "not_found", "There is no such path here.")
     except web.HTTPServiceUnavailable as refusal:
         response = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "over_limit", refusal.reason)
         response.headers["Retry-After"] = refusal.headers["Retry-After"]

@@ -1,16 +1,20 @@
 """What the console shows of one sidecar, as one JSON document.
 
-It puts together what the other reports say and judges nothing itself. Called through
-``admin.console``, once a second while a page is open.
+It puts together what the other reports say and judges nothing itself. The page draws any document
+of this form, also that of a whole fleet (``fleet.state``). Called through ``admin.console``, once a
+second while a page is open.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sidecar.admin.changes import Change
 from sidecar.metrics.history import Point
 from sidecar.rotation.moment import format_moment
+
+#: More than these are in the table alone.
+MAX_DRAWN: Final = 20
 
 _LINKS = ("keys", "dependencies", "metrics", "version", "config", "ready", "live")
 
@@ -41,14 +45,22 @@ def build_state(
         "subtitle": f"version {version['version']}, commit {version['commit']}, "
         f"sidecar {version['sidecar']}",
         "note": _note(keys),
-        "waits_for": dict(waits_for),
+        "status": _status(waits_for),
+        "lost": None,
+        "steps": [],
         "keys": keys["keys"],
-        "service": _service(version, dependencies),
+        "services": _services(version, dependencies),
         "refusals": _refusals(past.rejections),
         "history": _history(past.history),
         "changes": _changes(past.changes),
         "links": _LINKS,
     }
+
+
+def _status(waits_for: Mapping[str, str]) -> dict[str, str]:
+    if waits_for:
+        return {"kind": "bad", "text": f"✗ not ready: {', '.join(waits_for)}"}
+    return {"kind": "good", "text": "✓ ready"}
 
 
 def _note(keys: Mapping[str, Any]) -> str:
@@ -99,9 +111,37 @@ def _changes(changes: Sequence[Change]) -> list[dict[str, str]]:
     ]
 
 
-def _service(version: Mapping[str, Any], dependencies: Mapping[str, Any]) -> dict[str, Any]:
-    needs = [
-        {name: each[name] for name in ("name", "requires", "version", "satisfied", "why")}
-        for each in dependencies["dependencies"]
+def _services(version: Mapping[str, Any], dependencies: Mapping[str, Any]) -> dict[str, Any]:
+    """The service on the left, what it needs on the right, and the same in a table."""
+    needs = dependencies["dependencies"]
+    nodes, edges = _drawing(version, needs) if 0 < len(needs) <= MAX_DRAWN else ([], [])
+    rows = [[each["name"], each["requires"], each["version"], _holds(each)] for each in needs]
+    table = {"columns": ["Service", "Needs", "Found", "Holds"], "rows": rows}
+    return {
+        "title": "What this service needs",
+        "note": "" if needs else "It names no service that it needs.",
+        "nodes": nodes,
+        "edges": edges,
+        "tables": [table] if needs else [],
+    }
+
+
+def _drawing(
+    version: Mapping[str, Any], needs: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Places in columns and rows; the lines lead from the service to each that it needs."""
+    middle = (len(needs) - 1) / 2
+    own = {"name": version["service"], "text": version["version"], "column": 0, "row": middle}
+    others = [
+        {"name": each["name"], "text": each["version"], "column": 1, "row": row}
+        for row, each in enumerate(needs)
     ]
-    return {"name": version["service"], "version": version["version"], "needs": needs}
+    edges = [
+        {"from": 0, "to": number, "satisfied": each["satisfied"], "via": []}
+        for number, each in enumerate(needs, 1)
+    ]
+    return [own, *others], edges
+
+
+def _holds(need: Mapping[str, Any]) -> dict[str, Any]:
+    return {"satisfied": need["satisfied"], "why": need["why"]}

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from sidecar.cli.answers import Verb, format_change, format_status
+from sidecar.cli.fleet_serve import serve
 from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.cli.progress import waiting_for
@@ -47,7 +48,10 @@ _CODES = {True: 0, False: DOES_NOT_HOLD, None: COULD_NOT_FIND_OUT}
     ),
 )
 def command() -> None:
-    """Show what runs in a fleet, and what may be deployed or rolled back."""
+    """See what runs in a fleet, and what may be deployed."""
+
+
+command.add_command(serve)
 
 
 def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:

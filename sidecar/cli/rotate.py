@@ -148,8 +148,8 @@ def status(
         from sidecar.cli.rotation import format_report
         from sidecar.fleet.report import build_report
 
-        _check_key(evidence, key_id)
-        _check_services(evidence, frontends)
+        check_key(evidence, key_id)
+        check_services(evidence, frontends)
         report = build_report(evidence, new_key=key_id, frontends=frontends)
         if as_json:
             click.echo(json.dumps(report.as_object(), indent=None if watch else 2))
@@ -188,13 +188,15 @@ async def _ask(source: "Prometheus | Direct", question: Question) -> "Evidence":
     return await ask(source, window_s=question.window_s, stated_watch=question.stated_watch)
 
 
-def _check_key(evidence: "Evidence", key_id: str | None) -> None:
+def check_key(evidence: "Evidence", key_id: str | None) -> None:
+    """Refuse a key that no replica has."""
     if key_id is not None and key_id not in evidence.key_ids:
         known = ", ".join(evidence.key_ids) or "none"
         raise click.UsageError(f"no replica has a key {key_id}; keys that exist: {known}")
 
 
-def _check_services(evidence: "Evidence", frontends: tuple[str, ...]) -> None:
+def check_services(evidence: "Evidence", frontends: tuple[str, ...]) -> None:
+    """Refuse names that no service has."""
     known = sorted({replica.service for replica in evidence.fleet.replicas})
     for name in frontends:
         if name not in known:
@@ -286,7 +288,7 @@ async def _decide(
             is_last = time.monotonic() >= end
             try:
                 evidence = await _ask(source, question)
-                _check_key(evidence, key_id)
+                check_key(evidence, key_id)
                 decision = decide(evidence, gate, key_id, accepts_unproven=accepts_unproven)
                 if is_last or decision.answer is Answer.YES:
                     return decision

@@ -27,7 +27,7 @@ def draw_text(status: Status) -> str:
     """Each service, and below it what it needs."""
     lines = []
     for name, service in status.fleet.services.items():
-        lines.append(" ".join(_describe(status, service)))
+        lines.append(f"{name} {describe(status, service)}")
         for each in status.needs:
             if each.user == name:
                 sign, words = SIGNS[each.judgement.holds], WORDS[each.judgement.holds]
@@ -41,7 +41,7 @@ def draw_dot(status: Status) -> str:
     a quotation mark and a backslash are escaped."""
     ids = _ids(status)
     lines = [
-        f"  {ids[name]} [label={_dot(chr(10).join(_describe(status, service)))}"
+        f"  {ids[name]} [label={_dot(_titled(name, describe(status, service)))}"
         f"{', style=dashed' if service.is_outside else ''}];"
         for name, service in status.fleet.services.items()
     ]
@@ -58,7 +58,7 @@ def draw_mermaid(status: Status) -> str:
     characters stand for themselves by number."""
     ids = _ids(status)
     lines = [
-        f"  {ids[name]}[{_mermaid(' '.join(_describe(status, service)))}]"
+        f"  {ids[name]}[{_mermaid(f'{name} {describe(status, service)}')}]"
         for name, service in status.fleet.services.items()
     ]
     lines += [
@@ -80,15 +80,19 @@ def _ids(status: Status) -> dict[str, str]:
     return {name: f"s{index}" for index, name in enumerate(status.fleet.services)}
 
 
-def _describe(status: Status, service: Service) -> tuple[str, str]:
-    """The name, and what runs."""
+def describe(status: Status, service: Service) -> str:
+    """What runs of a service, in a few words."""
     if service.is_outside:
         versions = ", ".join(answers_of(status.fleet, service.name)) or "version not known"
-        return service.name, f"{versions} (not in this fleet)"
+        return f"{versions} (not in this fleet)"
     shares = [f"{each.version} ({len(each.replicas)})" for each in service.running]
     if service.silent:
         shares.append(f"not known ({len(service.silent)})")
-    return service.name, ", ".join(shares)
+    return ", ".join(shares)
+
+
+def _titled(name: str, text: str) -> str:
+    return f"{name}\n{text}"
 
 
 def _from(service: Service, judged: JudgedNeed) -> str:

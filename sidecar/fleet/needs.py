@@ -7,12 +7,17 @@ a replica that does not answer is never a yes. Pure; called by ``fleet.change`` 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from sidecar.errors import VersionError
 from sidecar.fleet.instances import StatedNeed
 from sidecar.fleet.services import Fleet, Need, Service, newest_first
-from sidecar.versions.requirement import Judgement, Requirement, parse_requirement
+from sidecar.versions.requirement import ANY, Judgement, Requirement, parse_requirement
 from sidecar.versions.stamp import UNKNOWN
+
+#: A fleet has few different requirements and versions, said by many replicas, again and again.
+_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,8 @@ def judge_needs(fleet: Fleet) -> tuple[JudgedNeed, ...]:
 
 def judge_need(fleet: Fleet, need: Need) -> Judgement:
     """Whether it is met now."""
-    requirement = read_requirement(need.requires)
-    if requirement is None:
-        return _unreadable(need.requires)
-    service = fleet.services[need.service]
-    found = list(_running(service, requirement))
-    found += [_answered(each, requirement) for each in need.stated]
+    found = list(_running(fleet.services[need.service], need.requires))
+    found += [_answered(each, need.requires) for each in need.stated]
     return _conclusion(found)
 
 
@@ -49,13 +50,10 @@ def judge_running(fleet: Fleet, name: str, requires: str) -> Judgement:
 
     Of one outside of the fleet nothing is known but what it answered those who need it.
     """
-    requirement = read_requirement(requires)
-    if requirement is None:
-        return _unreadable(requires)
     service = fleet.services[name]
-    found = list(_running(service, requirement))
+    found = list(_running(service, requires))
     if service.is_outside:
-        found = [requirement.judge(version) for version in answers_of(fleet, name)]
+        found = [judge_version(requires, version) for version in answers_of(fleet, name)]
     return _conclusion(found) if found else Judgement(None, "nobody knows which version runs")
 
 
@@ -72,12 +70,16 @@ def answers_of(fleet: Fleet, name: str) -> list[str]:
     )
 
 
+@lru_cache(_REMEMBERED)
 def judge_version(requires: str, version: str) -> Judgement:
     """Whether this version meets the requirement."""
     requirement = read_requirement(requires)
-    return _unreadable(requires) if requirement is None else requirement.judge(version)
+    if requirement is None:
+        return Judgement(None, f"the requirement '{requires[:80]}' cannot be read")
+    return requirement.judge(version)
 
 
+@lru_cache(_REMEMBERED)
 def read_requirement(text: str) -> Requirement | None:
     """The requirement, or None where this sidecar cannot read it: a newer one may have said it."""
     try:
@@ -92,12 +94,12 @@ def overall(holds: Iterable[bool | None]) -> bool | None:
     return False if False in found else (None if None in found else True)
 
 
-def _running(service: Service, requirement: Requirement) -> Iterable[Judgement]:
+def _running(service: Service, requires: str) -> Iterable[Judgement]:
     """What each version that runs means, and each replica of which nobody knows what it runs."""
     for running in service.running:
-        judgement = requirement.judge(running.version)
+        judgement = judge_version(requires, running.version)
         share = f" ({len(running.replicas)} of {service.replicas})" if service.is_mixed else ""
-        if judgement.holds and running.contradicted and not requirement.is_any:
+        if judgement.holds and running.contradicted and requires != ANY:
             yield Judgement(
                 None,
                 f"{replicas(running.contradicted)} of {service.name} {_say(running.contradicted)} "
@@ -109,21 +111,15 @@ def _running(service: Service, requirement: Requirement) -> Iterable[Judgement]:
         yield Judgement(None, f"{replicas(silent)} of {service.name} {verb} not answer")
 
 
-def _answered(stated: StatedNeed, requirement: Requirement) -> Judgement:
+def _answered(stated: StatedNeed, requires: str) -> Judgement:
     """What the answer that one replica got means."""
+    judgement = judge_version(requires, stated.version)
     if stated.is_satisfied:
-        return Judgement(True, f"{stated.version} meets {requirement}")
+        return judgement if judgement.holds else Judgement(True, "its users are satisfied")
     if not stated.is_up:
         last = "" if stated.version == UNKNOWN else f"; the last answer was {stated.version}"
         return Judgement(None, f"it does not answer who needs it{last}")
-    judgement = requirement.judge(stated.version)
-    if judgement.holds:
-        return Judgement(None, "it is not ready itself")
-    return judgement
-
-
-def _unreadable(requires: str) -> Judgement:
-    return Judgement(None, f"the requirement '{requires[:80]}' cannot be read")
+    return Judgement(None, "it is not ready itself") if judgement.holds else judgement
 
 
 def _conclusion(found: Iterable[Judgement]) -> Judgement:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import ConfigError
+from sidecar.errors import AddressInUse, ConfigError
 from sidecar.setting import parse_address
 
 BACKLOG: Final = 4096
@@ -45,7 +45,7 @@ def open_listener(address: str) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"{address}: {_explain(error)}") from None
+        raise _error(address, error) from None
     listener.setblocking(False)
     return listener
 
@@ -67,7 +67,7 @@ def _open_unix(path: str) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"unix:{path}: {_explain(error)}") from None
+        raise _error(f"unix:{path}", error) from None
     listener.setblocking(False)
     return listener
 
@@ -84,9 +84,14 @@ def _remove_dead_socket(path: str) -> None:
                 Path(path).unlink()
 
 
-def _explain(error: OSError) -> str:
+def _error(address: str, error: OSError) -> ConfigError:
     if error.errno == errno.EADDRINUSE:
-        return "the address is in use; stop what listens there or choose another port"
+        what = "the address is in use; stop what listens there or choose another port"
+        return AddressInUse(f"{address}: {what}")
+    return ConfigError(f"{address}: {_explain(error)}")
+
+
+def _explain(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return "not permitted; choose a port above 1023 or a directory that is writable"
     if error.errno == errno.EADDRNOTAVAIL:

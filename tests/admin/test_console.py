@@ -71,7 +71,7 @@ async def test_the_page_loads_nothing_but_its_own_style_and_script(client: Clien
     assert "unsafe" not in policy
     assert set(re.findall(r'(?:src|href)="([^"]*)"', text)) == {
         *("data:,", "console.css", "console.js", "#main"),
-        *("keys", "dependencies", "metrics"),
+        "state",
     }
     assert not re.search(r"<script>|style=|\son\w+=", text)
 
@@ -175,17 +175,16 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
         now=1_763_892_000.0,
     )
     assert state["note"] == "Seen by this replica since 2026-11-23T10:00:00Z."
-    assert state["waits_for"] == {"keys": "none yet"}
+    assert state["status"] == {"kind": "bad", "text": "✗ not ready: keys"}
     assert state["keys"] == [{"id": "k"}]
     assert [each["reason"] for each in state["refusals"]] == ["missing", "expired"]
     assert state["history"] == [{"at": 10.0, "new": 1.25, "old": 0.5}]
-    assert state["service"]["needs"][0] == {
-        "name": "users",
-        "requires": ">=v2",
-        "version": "v1",
-        "satisfied": False,
-        "why": "too old",
-    }
+    services = state["services"]
+    assert [node["name"] for node in services["nodes"]] == ["thoughts", "users"]
+    assert services["edges"] == [{"from": 0, "to": 1, "satisfied": False, "via": []}]
+    assert services["tables"][0]["rows"] == [
+        ["users", ">=v2", "v1", {"satisfied": False, "why": "too old"}]
+    ]
     json.dumps(state)
 
 

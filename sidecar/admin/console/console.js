@@ -56,11 +56,11 @@ function card(key) {
     ["Live tokens", number(key.live_tokens)],
     ["Last used", ago(key.last_used_at)],
     ["Latest expiry", key.latest_expiry_at ? ago(key.latest_expiry_at) : "none seen"],
-    ["Basis", bases[key.basis] || key.basis],
+    ["Basis", bases[key.basis] || key.basis || "none"],
   ];
   return make("article", { class: `card ${key.generation}`, "data-key": key.id },
     make("header", {}, make("h3", {}, key.id), make("span", { class: `badge ${key.generation}` }, `${key.generation} key`)),
-    make("p", {}, make("strong", {}, words[key.state] || key.state)),
+    make("p", {}, make("strong", {}, words[key.state] || key.state || "held by nobody any more")),
     wait && make("p", { class: "countdown" }, wait),
     make("dl", {}, ...rows.flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)])),
     make("p", { class: "why" }, key.why));
@@ -94,44 +94,75 @@ function drawTokens(history) {
 
 const holds = (satisfied) => satisfied === true ? ["✓ satisfied", "good"] : satisfied === false ? ["✗ not satisfied", "bad"] : ["? not known", "open"];
 
-function drawService(service) {
-  const head = ["Service", "Needs", "Found", "Holds"].map((name) => make("th", { scope: "col" }, name));
-  const rows = service.needs.map((need) => {
-    const [text, kind] = holds(need.satisfied);
-    return make("tr", {},
-      make("td", {}, need.name), make("td", {}, need.requires), make("td", {}, need.version),
-      make("td", { class: kind }, text, make("div", { class: "quiet" }, need.why)));
-  });
-  show(byId("services"), rows.length
-    ? make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))
-    : make("p", { class: "note" }, "It names no service that it needs."));
-  drawGraph(service);
+// A cell is a text, a number, or whether something is satisfied and why.
+function cellOf(value) {
+  if (typeof value === "number") return make("td", { class: "number" }, number(value));
+  if (value == null || typeof value !== "object") return make("td", {}, value);
+  const [text, kind] = holds(value.satisfied);
+  return make("td", { class: kind }, text, make("div", { class: "quiet" }, value.why));
 }
 
-function drawGraph(service) {
-  const wide = 210, tall = 36, gap = 110, step = 48, needs = service.needs;
-  if (!needs.length || needs.length > 20) return show(byId("graph"));
-  const short = (text) => text.length > 28 ? `${text.slice(0, 27)}…` : text;
-  const node = (name, version, x, y) => make("g", { class: "node" }, make("title", {}, `${name} ${version}`),
-    make("rect", { x, y, width: wide, height: tall, rx: 5 }),
-    make("text", { x: x + 8, y: y + 15 }, short(name)), make("text", { x: x + 8, y: y + 30 }, short(version)));
-  const width = 2 * wide + gap + 8, height = needs.length * step, middle = height / 2;
-  const x1 = 4 + wide, x2 = x1 + gap;
-  show(byId("graph"), make("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": "Who is needed; the table below says the same in words." },
-    node(service.name, service.version, 4, middle - tall / 2),
-    ...needs.flatMap((need, index) => {
-      const y = index * step + step / 2;
-      const edge = { class: `edge ${holds(need.satisfied)[1]}`, d: `M${x1},${middle} C${x1 + gap / 2},${middle} ${x2 - gap / 2},${y} ${x2},${y}` };
-      return [make("path", edge), node(need.name, need.version, x2, y - tall / 2)];
-    })));
+function tableOf({ caption, columns, rows }) {
+  const kind = (index) => rows.some((row) => typeof row[index] === "number") ? "number" : null;
+  return make("table", {}, caption && make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, ...columns.map((name, index) => make("th", { scope: "col", class: kind(index) }, name)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cellOf)))));
+}
+
+function drawServices(services) {
+  show(byId("services-title"), services.title);
+  show(byId("services-note"), services.note);
+  show(byId("services"), ...services.tables.map(tableOf));
+  drawGraph(services);
+}
+
+function drawGraph({ nodes, edges }) {
+  const wide = 190, tall = 38, gap = 90, step = 50;
+  const isDrawn = nodes.length > 1;
+  byId("graph").hidden = !isDrawn;
+  if (!isDrawn) return show(byId("graph"));
+  const left = (column) => 4 + column * (wide + gap), middle = (row) => 4 + tall / 2 + row * step;
+  const short = (text) => text.length > 25 ? `${text.slice(0, 24)}…` : text;
+  const width = left(Math.max(...nodes.map((node) => node.column))) + wide + 4;
+  const height = middle(Math.max(...nodes.map((node) => node.row), ...edges.flatMap((edge) => edge.via.map(([, row]) => row)))) + tall / 2 + 4;
+  const box = (node) => make("g", { class: node.outside ? "node outside" : "node" }, make("title", {}, `${node.name} ${node.text}`),
+    make("rect", { x: left(node.column), y: middle(node.row) - tall / 2, width: wide, height: tall, rx: 5 }),
+    make("text", { x: left(node.column) + 8, y: middle(node.row) - 3 }, short(node.name)),
+    make("text", { x: left(node.column) + 8, y: middle(node.row) + 13 }, short(node.text)));
+  const line = (edge) => {
+    const from = nodes[edge.from], to = nodes[edge.to], [words, kind] = holds(edge.satisfied);
+    let x = left(from.column) + wide, y = middle(from.row), path = `M${x},${y}`;
+    const bend = (toX, toY) => { path += ` C${x + gap / 2},${y} ${toX - gap / 2},${toY} ${toX},${toY}`; [x, y] = [toX, toY]; };
+    for (const [column, row] of edge.via) { bend(left(column), middle(row)); x += wide; path += ` H${x}`; }
+    const [startX, startY] = [x, y];
+    bend(left(to.column), middle(to.row));
+    return make("g", { class: `line ${kind}` }, make("title", {}, `${from.name} needs ${to.name}: ${words.slice(2)}`),
+      make("path", { class: `edge ${kind}`, d: path }),
+      make("text", { class: "sign", x: (startX + x) / 2, y: (startY + y) / 2 + 4, "text-anchor": "middle" }, words[0]));
+  };
+  show(byId("graph"), make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "Who needs whom; the table below says the same in words." },
+    ...edges.map(line), ...nodes.map(box)));
+}
+
+const marks = { "done": ["✓", "good"], "not yet": ["…", "old"], "unknown": ["?", "open"] };
+
+function drawSteps(steps) {
+  byId("steps-section").hidden = !steps.length;
+  show(byId("steps"), ...steps.map((step) => {
+    const [sign, kind] = marks[step.progress] || marks.unknown;
+    return make("li", { class: kind },
+      make("span", { class: "mark", "aria-hidden": "true" }, sign),
+      make("strong", {}, step.title), make("span", { class: "badge" }, step.progress),
+      make("p", { class: "quiet" }, step.why),
+      ...step.missing.slice(0, 3).map((each) => make("p", { class: "quiet" }, `${each.where}: ${each.what}`)),
+      step.missing.length > 3 ? make("p", { class: "quiet" }, `and ${step.missing.length - 3} more`) : null);
+  }));
 }
 
 function drawRefusals(refusals) {
   if (!refusals.length) return show(byId("refusals"), make("p", { class: "note" }, "None."));
-  show(byId("refusals"), make("table", {},
-    make("thead", {}, make("tr", {}, ...["Reason", "Key", "Count"].map((name) => make("th", { scope: "col" }, name)))),
-    make("tbody", {}, ...refusals.map((each) => make("tr", {}, make("td", {}, each.enforced ? each.reason : `${each.reason} (observed only)`),
-      make("td", {}, each.generation), make("td", { class: "number" }, number(each.count)))))));
+  const rows = refusals.map((each) => [each.enforced ? each.reason : `${each.reason} (observed only)`, each.generation, each.count]);
+  show(byId("refusals"), tableOf({ columns: ["Reason", "Key", "Count"], rows }));
 }
 
 function drawChanges(changes) {
@@ -144,13 +175,13 @@ function draw(state) {
   document.title = `${state.title} · sidecar`;
   show(byId("title"), state.title);
   show(byId("version"), state.subtitle);
-  const reasons = Object.entries(state.waits_for);
-  byId("status").className = `badge ${reasons.length ? "bad" : "good"}`;
-  show(byId("status"), reasons.length ? `✗ not ready: ${reasons.map(([name]) => name).join(", ")}` : "✓ ready");
+  byId("status").className = `badge ${state.status.kind}`;
+  show(byId("status"), state.status.text);
   show(byId("keys-note"), state.note);
+  drawSteps(state.steps);
   drawKeys(state.keys);
   drawTokens(state.history);
-  drawService(state.service);
+  drawServices(state.services);
   drawRefusals(state.refusals);
   drawChanges(state.changes);
   show(byId("links"), ...state.links.map((path) => make("a", { href: path }, `/${path}`)));
@@ -159,10 +190,10 @@ function draw(state) {
 let last = null, lostSince = null;
 
 function settle() {
-  const isLost = lostSince != null;
-  document.body.classList.toggle("is-stale", isLost);
-  byId("stale").hidden = !isLost;
-  if (isLost) show(byId("stale"), `The sidecar has not answered since ${lostSince}. What you see is the last known state.`);
+  const why = lostSince != null ? `The sidecar has not answered since ${lostSince}.` : last.lost;
+  document.body.classList.toggle("is-stale", why != null);
+  byId("stale").hidden = why == null;
+  if (why != null) show(byId("stale"), `${why} What you see is the last known state.`);
 }
 
 function listen() {
@@ -182,5 +213,5 @@ function listen() {
 }
 
 // Countdowns and ages go on between two events.
-setInterval(() => { if (last && lostSince == null) drawKeys(last.keys); }, 1000);
+setInterval(() => { if (last && !last.lost && lostSince == null) drawKeys(last.keys); }, 1000);
 listen();
