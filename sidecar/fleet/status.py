@@ -99,6 +99,9 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _remarks(service: Service) -> Iterator[str]:
+    if service.name == UNKNOWN and service.replicas:
+        verb = "says" if service.replicas == 1 else "say"
+        yield f"{replicas(service.replicas)} {verb} no service's name: set service there."
     if service.is_mixed:
         shares = ", ".join(f"{each.version} on {len(each.replicas)}" for each in service.running)
         yield f"{service.name} is in the middle of a rollout: {shares}."

@@ -107,12 +107,14 @@ def test_what_deserves_a_look_is_said() -> None:
             Deployed("frontend", "v4", verified=False),
             Deployed("billing", "v1", commit="a" * 40),
             Deployed("billing", "v1", commit="b" * 40),
+            Deployed("unknown", "v1"),
         )
     ).remarks()
     assert remarks == [
         "billing v1 is 2 different commits.",
         "frontend v4: the application of 1 replica says another version.",
         "thoughts: the version of 2 replicas is unknown: build the image with VERSION_NAME.",
+        "1 replica says no service's name: set service there.",
         "users-backend is in the middle of a rollout: v2.3 on 3, v2.2 on 1.",
     ]
 
