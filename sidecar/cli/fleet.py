@@ -71,7 +71,7 @@ def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @_json_option
 @source_options
 def status(as_json: bool, place: Place) -> int:
-    """Show every service: the versions that run, what each needs, and whether that is there.
+    """Show what runs, what it needs, and whether that is there.
 
     Exit codes: 0 every need is satisfied; 1 one is not; 3 none is known not to be, but one cannot
     be judged or a replica does not answer.
@@ -98,7 +98,7 @@ def status(as_json: bool, place: Place) -> int:
 @_json_option
 @source_options
 def rollback(service: str, version: str, as_json: bool, place: Place) -> int:
-    """Say whether SERVICE may go back to VERSION, or who would be left unsatisfied.
+    """Say whether SERVICE may go back to VERSION, or who minds.
 
     Exit codes: 0 it may; 1 somebody who is deployed would be left unsatisfied; 2 there is no such
     service; 3 nobody is known to be, but a replica does not answer or a version has no order.
@@ -149,7 +149,7 @@ def deploy(
     as_json: bool,
     place: Place,
 ) -> int:
-    """Say whether VERSION of SERVICE may be deployed now, or what has to go first.
+    """Say whether VERSION may be deployed now, or what goes first.
 
     Exit codes: 0 it may; 1 something else has to go first; 2 there is no such service; 3 nothing is
     known to stand in the way, but a replica does not answer or a version has no order.

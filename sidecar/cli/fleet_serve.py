@@ -64,10 +64,11 @@ def serve(
     frontends: tuple[str, ...],
     question: Question,
 ) -> None:
-    """Serve a page that shows the fleet: its rotation, its versions, and who needs whom.
+    """Serve a page that shows the fleet and keeps itself current.
 
-    It keeps itself current. Where nobody answers any more it shows since when, and what was known
-    last. Exit codes: 0 ended by a signal; 2 the port is taken; 3 the first question had no answer.
+    It shows the rotation of keys, the versions that run, and who needs whom. Where nobody answers
+    any more it shows since when, and what was known last. Exit codes: 0 ended by a signal; 2 the
+    port is taken; 3 the first question had no answer.
     """
     from sidecar.app.fleet_page import open_page_listener
 
