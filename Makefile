@@ -12,7 +12,7 @@ ARGS ?=
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED)-run ## See it work: an application, keys, a sidecar, tokens of every kind
+demo: $(INSTALLED)-run ## See a whole key rotation in a minute, with real processes
 	@$(BIN)/sidecar demo $(ARGS)
 
 test: programs lint ## Check everything: style, types, layers, then all tests

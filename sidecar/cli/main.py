@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: Every command, and its line in ``sidecar --help``.
 COMMANDS: Mapping[str, str] = {
     "run": "Run the sidecar in front of an application.",
-    "demo": "See it work: an application, keys, and tokens of every kind.",
+    "demo": "See a whole key rotation in a minute, on this machine.",
     "config": "Check, show and describe the configuration.",
     "keys": "Generate and list keys.",
     "token": "Mint and inspect tokens.",

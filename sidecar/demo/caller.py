@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import aiohttp
 
@@ -11,11 +10,11 @@ from sidecar.errors import SidecarError
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
-class NoReport(SidecarError):
-    """The admin port did not say what the demo has to show."""
+class NoToken(SidecarError):
+    """A login was not answered with a token."""
 
-    reason = "no_report"
-    title = "The sidecar did not answer on its admin port"
+    reason = "no_token"
+    title = "The Users Backend handed out no token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,11 @@ class Caller:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return Answer(0, type(error).__name__)
 
-    async def fetch_keys(self, admin_url: str) -> list[dict[str, Any]]:
-        """The keys of ``GET /keys``, newest first. Raises :class:`NoReport`."""
+    async def log_in(self, url: str, username: str) -> str:
+        """The token that a login is answered with. Raises :class:`NoToken`."""
         try:
-            async with self._session.get(f"{admin_url}/keys", raise_for_status=True) as response:
-                keys: list[dict[str, Any]] = (await response.json())["keys"]
-                return keys
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise NoReport(f"{admin_url}/keys did not answer: {type(error).__name__}") from None
+            async with self._session.post(url, json={"username": username}) as response:
+                answer = await response.json(content_type=None)
+                return str(answer["Authorization"]).removeprefix("Bearer ")
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            raise NoToken(f"demo: {url} handed out no token: {type(error).__name__}") from None

@@ -6,101 +6,185 @@ Called by ``cli.demo``.
 import asyncio
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sidecar.demo.caller import Caller
 from sidecar.demo.interruption import Interruption
+from sidecar.demo.observer import Observer, Source
+from sidecar.demo.picture import Counts, draw
+from sidecar.demo.pods import FRONTEND, LIFETIME_S, USERS, Pod
+from sidecar.demo.prometheus import Scraper
 from sidecar.demo.screen import Screen
-from sidecar.demo.story import NEW, OLD, Story
-from sidecar.demo.system import PRIVATE_PATH, PUBLIC_PATH, System, build_system
-from sidecar.demo.tally import Tally
+from sidecar.demo.stage import Line
+from sidecar.demo.store import Store
+from sidecar.demo.story import NEW, OLD, Story, take_steps
+from sidecar.demo.system import System, build_system
+from sidecar.demo.visitors import Tally, Visitors
+from sidecar.errors import SidecarError
+from sidecar.rotation.replica import Fleet
 
 _LOOK_AROUND_S = 0.2
 
 
-def perform(screen: Screen, program: Sequence[str], *, once: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Theatre:
+    """Where the demo is given, and with what.
+
+    ``show`` takes each new picture; ``program`` is how this program is called, for the commands to
+    try. ``prometheus``: the program, None = the embedded store.
+    """
+
+    screen: Screen
+    show: Callable[[Sequence[Line]], None]
+    program: str
+    prometheus: str | None
+
+
+def perform(
+    screen: Screen,
+    show: Callable[[Sequence[Line]], None],
+    program: Sequence[str],
+    *,
+    once: bool,
+    prometheus: str | None,
+) -> int:
     """Give the demo; the exit code: 0 everything as expected, 1 not, 128 + N ended by signal N.
 
-    ``program``: how this program is called, for the commands to try. Without ``once`` it stays up
-    until a signal. Raises SidecarError when a process fails.
+    Without ``once`` it stays up until a signal. Raises SidecarError when a process fails, or a step
+    is not done in time. ``prometheus``: the program to start, None = the embedded store.
     """
     interruption = Interruption()
+    theatre = Theatre(screen, show, shlex.join(program), prometheus)
     try:
-        return asyncio.run(_perform(screen, shlex.join(program), interruption, once=once))
-    except asyncio.CancelledError:
+        return asyncio.run(_perform(theatre, interruption, once=once))
+    except (asyncio.CancelledError, BaseExceptionGroup) as error:
+        show([])
         if interruption.exit_code is None:
-            raise
+            raise _first_of(error) from None
         screen.line()
         screen.line("Interrupted; nothing is left behind.")
         return interruption.exit_code
 
 
-async def _perform(screen: Screen, program: str, interruption: Interruption, *, once: bool) -> int:
+def _first_of(error: BaseException) -> BaseException:
+    """Of several failures at once, the first of ours."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = error.subgroup(SidecarError)
+        error = (ours or error).exceptions[0]
+    return error
+
+
+async def _perform(theatre: Theatre, interruption: Interruption, *, once: bool) -> int:
     task = asyncio.current_task()
     assert task is not None
     interruption.watch(task)
-    begun_at = time.monotonic()
+    begun_at, watched_since = time.monotonic(), time.time()
     with build_system() as system:
         async with Caller() as caller:
-            system.mint.make_key(OLD)
-            system.accept_key(OLD)
-            system.start()
-            system.mint.make_key(NEW)
-            await system.wait_until_ready(caller)
-            _introduce(screen, system, time.monotonic() - begun_at)
-            story = Story(system, caller, screen)
-            await story.show_tokens()
-            await story.show_arrival()
-            await story.show_removal()
-            _conclude(screen, story.tally)
-            system.check()
-            if once:
-                _suggest(screen, program)
-            else:
-                _open_doors(screen, system, program, story.newest_token)
-                while True:
-                    await asyncio.sleep(_LOOK_AROUND_S)
-                    system.check()
-        return 1 if story.tally.wrong else 0
+            await _raise(system, caller)
+            _introduce(theatre.screen, system, time.monotonic() - begun_at)
+            source = _build_source(theatre.prometheus, system, watched_since)
+            theatre.screen.paragraph(f"evidence: {source.name}")
+            visitors = Visitors(system.pods_of(FRONTEND)[0].url)
+
+            def show(fleet: Fleet) -> None:
+                tally = visitors.tally
+                counts = Counts(tally.asked, tally.failed, time.monotonic() - begun_at)
+                theatre.show(draw(fleet, take_steps(fleet), counts))
+
+            observer = Observer(source, show)
+            story = Story(system, caller, theatre.screen, observer, begun_at)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    background = [
+                        tasks.create_task(each)
+                        for each in (source.run(), observer.run(), visitors.run(), _guard(system))
+                    ]
+                    await story.tell()
+                    _conclude(theatre.screen, visitors.tally, story.wrong)
+                    if once:
+                        _suggest(theatre)
+                        for each in background:
+                            each.cancel()
+                    else:
+                        _open_doors(theatre, system)
+            finally:
+                await source.close()
+            theatre.show([])
+            return 1 if visitors.tally.failed or story.wrong else 0
+
+
+async def _raise(system: System, caller: Caller) -> None:
+    """Start everything, with the old key everywhere; and have the new one ready."""
+    system.mint.make_key(OLD)
+    pods = list(system.pods.values())
+    for pod in pods:
+        system.accept_key(pod, OLD)
+    for pod in system.pods_of(USERS):
+        system.sign_with(pod, OLD)
+    await system.start(caller, *pods)
+    system.mint.make_key(NEW)
+
+
+def _build_source(prometheus: str | None, system: System, watched_since: float) -> Source:
+    def pods() -> Mapping[str, Pod]:
+        return system.pods
+
+    if prometheus is None:
+        return Store(pods, watched_since)
+    directory = system.directory / "prometheus"
+    scraper = Scraper(directory, system.reserve_port(), pods, watched_since)
+    scraper.start(system.processes, prometheus)
+    return scraper
+
+
+async def _guard(system: System) -> None:
+    """See to it that no process ends by itself."""
+    while True:
+        system.check()
+        await asyncio.sleep(_LOOK_AROUND_S)
 
 
 def _introduce(screen: Screen, system: System, took_s: float) -> None:
-    arrow = screen.arrow
-    service, upstream = (
-        url.removeprefix("http://") for url in (system.service_url, system.upstream_url)
-    )
-    screen.heading(f"An application and its sidecar, started in {took_s:.1f} s")
-    screen.line(f"callers {arrow} sidecar {service} {arrow} thoughts {upstream}")
+    screen.heading(f"Three services, each behind its own sidecar, started in {took_s:.1f} s")
+    for pod in system.pods.values():
+        service = pod.service
+        needs = ", ".join(f"{name} {least}" for name, least in service.needs.items())
+        needed = f", needs {needs}" if needs else ""
+        does = "signs the tokens" if service.signs else f"verifies tokens{needed}"
+        screen.line(f"{pod.name:<11} {service.name} {service.version} {does}")
+    screen.line(f"visitors {screen.arrow} frontend {screen.arrow} the backends, all the time")
+    screen.line(f"a token is good for {LIFETIME_S} s here, in place of two days")
 
 
-def _conclude(screen: Screen, tally: Tally) -> None:
+def _conclude(screen: Screen, tally: Tally, wrong: list[str]) -> None:
     screen.heading("The counts")
-    answers = f"{tally.asked:,} requests: {tally.accepted:,} accepted, {tally.refused:,} refused"
-    screen.verdict(f"{answers}, {tally.wrong:,} wrong answers", is_right=not tally.wrong)
-    for surprise in tally.surprises:
-        screen.line(f"wrong: {surprise}")
+    text = f"{tally.asked:,} requests of visitors, {tally.logins:,} logins, {tally.failed:,} failed"
+    screen.verdict(text, is_right=not tally.failed)
+    for failure in (*tally.failures, *wrong):
+        screen.line(f"wrong: {failure}")
 
 
-def _suggest(screen: Screen, program: str) -> None:
+def _suggest(theatre: Theatre) -> None:
     """After the end: what works in any place."""
+    screen, program = theatre.screen, theatre.program
     screen.heading("Three commands to try next")
     screen.line(f"{program} demo")
     screen.line(f"{program} keys generate --id {NEW} --out keys")
     screen.line(f"{program} run --upstream http://127.0.0.1:8000 --keyring keys/{NEW}.pub")
 
 
-def _open_doors(screen: Screen, system: System, program: str, token: str) -> None:
+def _open_doors(theatre: Theatre, system: System) -> None:
     """While it stays up: where to look, and what to do with what is there."""
-    keyring = shlex.quote(str(system.keyring))
-    old_key = shlex.quote(str(system.mint.public_file(OLD)))
+    screen, program = theatre.screen, theatre.program
     screen.heading("It stays up until Ctrl-C")
-    screen.line(f"console  {system.admin_url}/")
-    screen.line(f"metrics  {system.admin_url}/metrics")
-    screen.line(f"service  {system.service_url}{PUBLIC_PATH}")
-    screen.line(f"log      {system.sidecar_log}")
-    screen.heading(f"A token of {NEW}, good for this demo alone")
-    screen.line(f"TOKEN={token}")
+    for pod in system.pods.values():
+        screen.line(f"console of {pod.name:<11} {pod.admin_url}/")
+    screen.line(f"logs and keys          {system.directory}")
+    (frontend,) = system.pods_of(FRONTEND)
+    users = system.pods_of(USERS)[0]
     screen.heading("Three commands to try next")
-    screen.line(f'curl -i -H "Authorization: Bearer $TOKEN" {system.service_url}{PRIVATE_PATH}')
-    screen.line(f"{program} token inspect --keyring {keyring} $TOKEN")
-    screen.line(f"cp {old_key} {keyring} && sleep 1 && curl {system.admin_url}/keys")
+    screen.line(f"curl -s {users.admin_url}/keys")
+    screen.line(f'curl -s -d \'{{"username": "you"}}\' {frontend.url}/login')
+    screen.line(f"{program} token inspect --keyring {shlex.quote(str(users.keyring))} TOKEN")

@@ -21,6 +21,7 @@ from sidecar.errors import SidecarError
 
 #: Seconds that a process may take to end by itself before it is killed.
 _GRACE_S = 3.0
+_PACE_S = 0.05
 
 
 class ProcessFailed(SidecarError):
@@ -56,6 +57,7 @@ class Processes:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._all: list[Process] = []
+        self._ending: list[Process] = []
 
     def __enter__(self) -> "Processes":
         return self
@@ -69,14 +71,20 @@ class Processes:
         self.stop()
 
     def start(self, name: str, module: Sequence[str], environ: Mapping[str, str]) -> Process:
-        """Start ``python -m MODULE ARGUMENT...`` in the directory, with NAME.log as its output."""
+        """Start ``python -m MODULE ARGUMENT...``; see ``start_program``."""
+        return self.start_program(name, [sys.executable, "-m", *module], environ)
+
+    def start_program(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str]
+    ) -> Process:
+        """Start a program in the directory, with NAME.log as its output."""
         log = self._directory / f"{name}.log"
         with log.open("wb") as output:
             process = Process(
                 name,
                 log,
                 subprocess.Popen(  # noqa: S603 - this program, and no word of a stranger
-                    [sys.executable, "-m", *module],
+                    list(command),
                     cwd=self._directory,
                     env=environ,
                     stdin=subprocess.DEVNULL,
@@ -97,17 +105,26 @@ class Processes:
                     f"demo: {process.name} ended with code {code}: {process.last_words()}"
                 )
 
+    def begin_end(self, process: Process) -> None:
+        """Ask one to end, which is no failure; whoever asks waits for it."""
+        process.signal(signal.SIGTERM)
+        self._ending.append(process)
+        self._all.remove(process)
+
     def stop(self) -> None:
         """End all of them at once: asked first, killed after a few seconds."""
-        for process in self._all:
-            process.signal(signal.SIGTERM)
+        self._all += self._ending
+        self._ending.clear()
         deadline = time.monotonic() + _GRACE_S
+        while self._all and time.monotonic() < deadline:
+            # Again and again: told once more, a sidecar does not wait for anybody.
+            for process in self._all:
+                process.signal(signal.SIGTERM)
+            time.sleep(_PACE_S)
+            self._all = [each for each in self._all if each.popen.poll() is None]
         for process in self._all:
-            try:
-                process.popen.wait(max(deadline - time.monotonic(), 0))
-            except subprocess.TimeoutExpired:
-                process.signal(signal.SIGKILL)
-                process.popen.wait()
+            process.signal(signal.SIGKILL)
+            process.popen.wait()
         self._all.clear()
 
 

@@ -1,7 +1,7 @@
 """What the demo looks like: headings, tables that read at a glance, colour where it helps.
 
 Plain is for logs and for terminals that know neither colour nor signs: the same lines, in ASCII.
-It prints nothing itself; ``say`` is given by the command.
+It prints nothing itself; ``say`` is given by the command, or by the stage with its live picture.
 """
 
 import textwrap
@@ -12,7 +12,8 @@ from typing import Any, TextIO
 import click
 
 _INDENT = "   "
-_TEXT_WIDTH = 88
+_WIDEST = 100
+_NARROWEST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,14 @@ class Row:
 
 
 class Screen:
-    """Lines for people, one after the other."""
+    """Lines for people, one after the other. ``columns``: how wide the terminal is."""
 
-    def __init__(self, say: Callable[[str], None], *, is_plain: bool) -> None:
+    def __init__(
+        self, say: Callable[[str], None], *, is_plain: bool, columns: int = _WIDEST
+    ) -> None:
         self._say = say
         self._is_plain = is_plain
+        self._width = max(min(columns, _WIDEST) - 1, _NARROWEST)
         self._marks = {True: "ok   ", False: "WRONG"} if is_plain else {True: "✓", False: "✗"}
 
     @property
@@ -36,19 +40,31 @@ class Screen:
         return "->" if self._is_plain else "→"
 
     def heading(self, text: str) -> None:
-        self._say("\n" + self._style(text, bold=True))
+        lines = textwrap.wrap(text, self._width)
+        self._say("\n" + "\n".join(self._style(line, bold=True) for line in lines))
 
     def line(self, text: str = "") -> None:
+        """A line as it is, also where it is too long: a command, or an address."""
         self._say(f"{_INDENT}{text}" if text else "")
 
     def paragraph(self, text: str) -> None:
         """A text of any length, in lines that fit."""
-        for line in textwrap.wrap(text, _TEXT_WIDTH):
-            self.line(line)
+        for line in self._wrap(text, _INDENT):
+            self._say(line)
+
+    def evidence(self, text: str) -> None:
+        """As a paragraph, below a verdict, and less loud."""
+        margin = _INDENT + " " * (len(self._marks[True]) + 1)
+        for line in self._wrap(text, margin):
+            self._say(self._style(line, dim=True))
 
     def verdict(self, text: str, *, is_right: bool) -> None:
-        """A line with a mark before it."""
-        self._say(f"{_INDENT}{self._mark(is_right)} {text}")
+        """A text with a mark before it."""
+        margin = _INDENT + " " * (len(self._marks[True]) + 1)
+        first, *rest = self._wrap(text, margin)
+        self._say(f"{_INDENT}{self._mark(is_right)} {first[len(margin) :]}")
+        for line in rest:
+            self._say(line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """A table, its columns' names above it."""
@@ -56,7 +72,16 @@ class Screen:
         beneath = " " * len(self._marks[True])
         self._say(f"{_INDENT}{beneath} {self._style(lines[0], dim=True)}")
         for row, line in zip(rows, lines[1:], strict=True):
-            self.verdict(line, is_right=row.is_right)
+            self._say(f"{_INDENT}{self._mark(row.is_right)} {line}")
+
+    def _wrap(self, text: str, margin: str) -> list[str]:
+        return textwrap.wrap(
+            text,
+            max(self._width, len(margin) + _NARROWEST),
+            initial_indent=margin,
+            subsequent_indent=margin,
+            break_on_hyphens=False,
+        )
 
     def _mark(self, is_right: bool) -> str:
         style = {"fg": "green"} if is_right else {"fg": "red", "bold": True}

@@ -1,201 +1,267 @@
-"""What the demo shows, in order: tokens of every kind, then a key's coming and another's going.
+"""What the demo shows: a whole rotation, step by step, while visitors come and go.
 
-Every answer is judged; the tally says how many were wrong. Called by ``demo.performance``.
+Nothing here decides when a step is done or whether a key may go: that is asked of the rotation
+room, with the evidence that the sidecars gave. Every step must be done in time, and everything that
+is shown to be refused must be refused; what is not is told and counted. Called by
+``demo.performance``.
 """
 
-import asyncio
+import math
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from sidecar.demo.caller import Answer, Caller
-from sidecar.demo.screen import Row, Screen
-from sidecar.demo.system import PRIVATE_PATH, PUBLIC_PATH, System
-from sidecar.demo.tally import PICKUP_S, Tally, Turn
+from sidecar.demo import trials
+from sidecar.demo.caller import Caller
+from sidecar.demo.observer import Observer
+from sidecar.demo.pods import FRONTEND, LIFETIME_S, THOUGHTS, USERS
+from sidecar.demo.screen import Screen
+from sidecar.demo.system import System
+from sidecar.demo.users import LOGIN_PATH
+from sidecar.errors import SidecarError
+from sidecar.rotation.evidence import Issued
+from sidecar.rotation.gates import Answer, retire
+from sidecar.rotation.moment import format_moment
+from sidecar.rotation.replica import Fleet, combined_evidence
+from sidecar.rotation.signers import Missing
+from sidecar.rotation.steps import TITLES, Progress, Step, take_stock
+from sidecar.rotation.verdict import judge_fleet
 
 #: The key that is in use when the demo begins, and the one that follows it.
 OLD, NEW = "2026-05", "2026-11"
-_PEOPLE = ("alice", "bruce", "carla")
+_PROMPT, _LAGGARD, _SUCCESSOR = "users-1", "users-2", "users-3"
 
-_ACCEPTED = "200"
-_UNKNOWN_KEY = "401 unknown_key"
-_BAD_SIGNATURE = "401 bad_signature"
-
-#: Seconds between two requests of a stream.
-_PAUSE_S = 0.005
-#: Seconds for which streams flow before a change, and again after it, to see that it stays.
-_AROUND_S = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One request, and the answer that it must get. ``key_id``: whose valid token it brings."""
-
-    sent: str
-    token: str | None
-    expected: str
-    path: str = PRIVATE_PATH
-    key_id: str | None = None
+#: From the moment at which the switch is stated to the one that it is stated for: more than every
+#: sidecar needs to read it.
+_AHEAD_S = 5
+#: Far more than anything takes by itself, on a busy machine too.
+_PATIENCE_S = 60.0
+_COUNTDOWN_PACE_S = 5
+_SHOWN = 3
+_REMOVED = "401 unknown_key"
+_NOT_ALL = "not every sidecar was heard"
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Requests with tokens of one kind, one after the other, for as long as a step lasts."""
+class StepNotDone(SidecarError):
+    """The rotation did not go on as it must."""
 
-    sent: str
-    tokens: Sequence[str]
-    turn: Turn
-    key_id: str | None = None
+    reason = "step_not_done"
+    title = "A step of the rotation was not done in time"
 
 
+@dataclass(slots=True)
 class Story:
-    """The acts of the demo, each complete when its method returns."""
+    """``wrong``: in words, what was not as it must be."""
 
-    def __init__(self, system: System, caller: Caller, screen: Screen) -> None:
-        self._system = system
-        self._caller = caller
-        self._screen = screen
-        self._accepted: Counter[str] = Counter()  # by key, as the callers saw it
-        self._valid = {
-            key_id: [system.mint.valid(key_id, person) for person in _PEOPLE]
-            for key_id in (OLD, NEW)
-        }
-        self.tally = Tally()
+    system: System
+    caller: Caller
+    screen: Screen
+    observer: Observer
+    begun_at: float
+    wrong: list[str] = field(default_factory=list)
 
-    @property
-    def newest_token(self) -> str:
-        """A token that is good when all acts are over."""
-        return self._valid[NEW][0]
+    async def tell(self) -> None:
+        """All six steps. Raises :class:`StepNotDone`."""
+        await self._hold_several()
+        await self._give_to_backends()
+        await self._give_to_frontends()
+        await self._switch()
+        await self._wait_for_the_last_token()
+        await self._remove()
 
-    # --- tokens of every kind --------------------------------------------------------------
+    # --- the steps -----------------------------------------------------------------------------
 
-    async def show_tokens(self) -> None:
-        """One request for each kind of token, while only the old key is accepted."""
-        self._screen.heading(f"1  Tokens of every kind; the keyring holds {OLD}")
-        rows = []
-        for trial in self._trials():
-            answer = await self._caller.ask(self._system.service_url + trial.path, trial.token)
-            is_right = str(answer) == trial.expected
-            self._count(trial.sent, trial.key_id, answer, is_right=is_right)
-            rows.append(Row((trial.sent, str(answer), _who_answered(answer)), is_right))
-        self._screen.table(("SENT", "ANSWER", "FROM"), rows)
-        await self._show_keys()
+    async def _hold_several(self) -> None:
+        self._announce(1, f"Every sidecar holds {OLD}; more keys may come at any time.")
+        pods = set(self.system.pods)
+        await self._until(lambda fleet: {each.name for each in fleet.present} == pods, _NOT_ALL)
+        await self._done(1)
+        self.screen.line()
+        self.screen.line("Tokens of every kind, shown to the Thoughts Backend:")
+        (thoughts,) = self.system.pods_of(THOUGHTS)
+        users = self.system.pods[_PROMPT]
+        token = await self.caller.log_in(users.url + LOGIN_PATH, "alice")
+        kinds = trials.of_every_kind(self.system.mint, token, OLD, NEW)
+        self.wrong += await trials.make(kinds, thoughts, self.caller, self.screen)
 
-    def _trials(self) -> list[Trial]:
-        mint = self._system.mint
-        return [
-            Trial(f"valid, old key {OLD}", self._valid[OLD][0], _ACCEPTED, key_id=OLD),
-            Trial(f"valid, new key {NEW}", self._valid[NEW][0], _UNKNOWN_KEY, key_id=NEW),
-            Trial("expired an hour ago", mint.expired(OLD, "alice"), "401 expired"),
-            Trial(f"forged, claims to be {OLD}", mint.forged(OLD, "mallory"), _BAD_SIGNATURE),
-            Trial("unsigned, alg none", mint.unsigned(OLD, "mallory"), "401 algorithm_not_allowed"),
-            Trial("no token", None, "401 missing"),
-            Trial("no token, public path", None, _ACCEPTED, PUBLIC_PATH),
-        ]
+    async def _give_to_backends(self) -> None:
+        pods = self.system.pods_of(USERS, THOUGHTS)
+        names = ", ".join(pod.name for pod in pods)
+        self._announce(2, f"{NEW}.pub goes beside {OLD}.pub in the keyrings of {names}.")
+        for pod in pods:
+            self.system.accept_key(pod, NEW)
+        await self._done(2)
 
-    # --- a change of keys ------------------------------------------------------------------
+    async def _give_to_frontends(self) -> None:
+        pods = self.system.pods_of(FRONTEND)
+        names = ", ".join(pod.name for pod in pods)
+        self._announce(3, f"The same for {names}. Nothing is signed with {NEW} yet.")
+        for pod in pods:
+            self.system.accept_key(pod, NEW)
+        await self._done(3)
 
-    async def show_arrival(self) -> None:
-        """The new key is added: its tokens are accepted from then on, the old one's still."""
-        self._screen.heading(
-            f"2  The new key comes: {NEW}.pub is added, while requests keep coming"
+    async def _switch(self) -> None:
+        self._announce(
+            4, f"{_PROMPT} gets {NEW}.key and signs with it; {_LAGGARD} is forgotten, on purpose."
         )
-        arrival = Turn(_UNKNOWN_KEY, _ACCEPTED)
-        streams = [
-            Stream("valid token of the old key", self._valid[OLD], _steady(_ACCEPTED), OLD),
-            Stream("valid token of the new key", self._valid[NEW], arrival, NEW),
-            Stream("forged token", [self._forged], _steady(_BAD_SIGNATURE)),
-        ]
-        await self._step(streams, [arrival], lambda: self._system.accept_key(NEW))
-        self._say_turn(arrival, f"tokens of {NEW}: refused {self._screen.arrow} accepted")
-        old = (await self._show_keys())[OLD]
-        self._screen.line()
-        self._screen.paragraph(f"May {OLD} go? {old['why']}")
+        self.system.sign_with(self.system.pods[_PROMPT], NEW)
+        fleet = await self._until(_has_one_laggard, f"{_LAGGARD} was not found to lag behind")
+        step = _step(fleet, 4)
+        self.screen.verdict(f"found: step 4 is {step.progress}. {step.why}", is_right=True)
+        self._show_missing(step.missing)
+        self._try_to_retire(fleet)
+        await self._hold_the_laggard()
+        await self._done(4)
 
-    async def show_removal(self) -> None:
-        """The old key is removed: its tokens are refused from then on."""
-        self._screen.heading(f"3  The old key goes: {OLD}.pub is removed at once, as after a leak")
-        removal, forgery = Turn(_ACCEPTED, _UNKNOWN_KEY), Turn(_BAD_SIGNATURE, _UNKNOWN_KEY)
-        streams = [
-            Stream("valid token of the old key", self._valid[OLD], removal, OLD),
-            Stream("valid token of the new key", self._valid[NEW], _steady(_ACCEPTED), NEW),
-            Stream("forged token", [self._forged], forgery),
-        ]
-        await self._step(streams, [removal, forgery], lambda: self._system.remove_key(OLD))
-        self._say_turn(removal, f"tokens of {OLD}: accepted {self._screen.arrow} refused")
-        await self._show_keys()
+    def _try_to_retire(self, fleet: Fleet) -> None:
+        self.screen.line()
+        self.screen.line(f"Too early on purpose: may {OLD} go now?")
+        decision = retire(fleet, OLD)
+        is_refused = decision.answer is not Answer.YES
+        self._verdict(f"{'refused' if is_refused else 'let go'}: {decision.why}", is_refused)
 
-    @property
-    def _forged(self) -> str:
-        return self._system.mint.forged(OLD, "mallory")
+    async def _hold_the_laggard(self) -> None:
+        since = math.ceil(time.time()) + _AHEAD_S
+        at = format_moment(since)
+        self.screen.line()
+        self.screen.paragraph(
+            f"The switch is stated for {at}: {NEW}.since goes into every keyring, and the sidecars "
+            f"enforce it. From then on {_LAGGARD} cannot hand out a token of {OLD} any more."
+        )
+        # Beside the signers first: their doors must be closed before anybody refuses.
+        for pod in self.system.pods_of(USERS):
+            self.system.state_switch(pod, NEW, since)
+        await self._until(lambda fleet: _is_stated(fleet, USERS), "the switch was not stated")
+        for pod in self.system.pods_of(THOUGHTS, FRONTEND):
+            self.system.state_switch(pod, NEW, since)
+        fleet = await self._until(
+            lambda fleet: bool(_issued(fleet).refused_total), f"{_LAGGARD} was not held back"
+        )
+        refused = _issued(fleet).refused_total
+        self.screen.verdict(
+            f"held: the sidecar of {_LAGGARD} kept {refused} {_tokens(refused)} of {OLD} back "
+            f"(503 signer_behind); the frontend asked {_PROMPT} instead.",
+            is_right=True,
+        )
 
-    async def _step(
-        self, streams: Sequence[Stream], turning: Sequence[Turn], change: Callable[[], None]
-    ) -> None:
-        """Let the streams flow, make the change in their midst, and see the answers turn."""
-        is_over = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            for stream in streams:
-                tasks.create_task(self._flow(stream, is_over))
-            await asyncio.sleep(_AROUND_S)
-            for turn in turning:
-                turn.cause(time.monotonic())
-            change()
-            # The turns are pure and wake nobody, so they are looked at.
-            while any(turn.is_awaited(time.monotonic()) for turn in turning):  # noqa: ASYNC110
-                await asyncio.sleep(_PAUSE_S)
-            await asyncio.sleep(_AROUND_S)
-            is_over.set()
+    async def _wait_for_the_last_token(self) -> None:
+        self._announce(5, f"Whoever has a token of {OLD} may use it until it expires.")
+        await self._replace_the_laggard()
+        said_s = math.inf
+        deadline = time.monotonic() + LIFETIME_S + _PATIENCE_S
+        while True:
+            fleet = await self._until(lambda _: True, "nothing was heard")
+            step, date = _step(fleet, 5), retirable_at(fleet)
+            if step.progress is Progress.DONE:
+                break
+            if date is not None and date - fleet.now <= said_s - _COUNTDOWN_PACE_S:
+                live = combined_evidence(fleet, OLD).live_tokens
+                said_s = max(math.ceil(date - fleet.now), 0)
+                self.screen.evidence(f"{live} {_tokens(live)} of {OLD} alive, {said_s} s to go")
+            if time.monotonic() > deadline:
+                raise StepNotDone(f"demo: step 5 was not done in time: {step.why}")
+        await self._done(5)
 
-    async def _flow(self, stream: Stream, is_over: asyncio.Event) -> None:
-        url = self._system.service_url + PRIVATE_PATH
-        for token in cycle(stream.tokens):
-            if is_over.is_set():
-                return
-            asked_at = time.monotonic()
-            answer = await self._caller.ask(url, token)
-            is_right = stream.turn.judge(answer, asked_at=asked_at, answered_at=time.monotonic())
-            self._count(stream.sent, stream.key_id, answer, is_right=is_right)
-            await asyncio.sleep(_PAUSE_S)
+    async def _replace_the_laggard(self) -> None:
+        """A pod ends and another begins, as in every rollout."""
+        system, old = self.system, self.system.pods[_LAGGARD]
+        new = system.add_pod(_SUCCESSOR, USERS)
+        system.route(_SUCCESSOR)
+        system.copy_keyring(old, new)
+        system.sign_with(new, NEW)
+        await system.start(self.caller, new)
+        system.route(_LAGGARD)
+        await system.stop(old)
+        fleet = await self._until(_has_ended, f"the last word of {_LAGGARD} was not heard")
+        total = _issued(fleet).total
+        self.screen.verdict(
+            f"restarted: {_SUCCESSOR} has replaced {_LAGGARD} and signs with {NEW}; the last word "
+            f"of {_LAGGARD}: {total} {_tokens(total)} of {OLD} handed out, none unseen.",
+            is_right=True,
+        )
 
-    def _say_turn(self, turn: Turn, what: str) -> None:
-        took_s = turn.took_s
-        when = f"not within {PICKUP_S:g} s" if took_s is None else f"after {took_s:.2f} s"
-        is_right = took_s is not None and took_s <= PICKUP_S
-        self._screen.verdict(f"{what}, {when}", is_right=is_right)
+    async def _remove(self) -> None:
+        self._announce(6, f"{OLD}.pub is taken out of every keyring.")
+        for pod in list(self.system.pods.values()):
+            self.system.remove_key(pod, OLD)
+        await self._done(6)
+        (thoughts,) = self.system.pods_of(THOUGHTS)
+        late = trials.Trial(f"signed with {OLD} now", self.system.mint.valid(OLD, "eve"), _REMOVED)
+        self.wrong += await trials.make([late], thoughts, self.caller, self.screen)
 
-    # --- counts ----------------------------------------------------------------------------
+    # --- evidence ------------------------------------------------------------------------------
 
-    def _count(self, sent: str, key_id: str | None, answer: Answer, *, is_right: bool) -> None:
-        self.tally.add(sent, answer, is_right=is_right)
-        if key_id is not None and answer.status == 200:
-            self._accepted[key_id] += 1
+    def _announce(self, number: int, what: str) -> None:
+        self.screen.heading(f"Step {number} of {len(TITLES)}: {TITLES[number - 1]}")
+        self.screen.paragraph(what)
 
-    async def _show_keys(self) -> dict[str, dict[str, Any]]:
-        """The counts of ``GET /keys``; right where the sidecar counted what the callers saw."""
-        self._system.check()
-        keys = await self._caller.fetch_keys(self._system.admin_url)
-        rows = []
-        for key in keys:
-            key_id, counted = key["id"], key["accepted_total"]
-            is_right = counted == self._accepted[key_id]
-            if not is_right:
-                self.tally.complain(f"/keys counts {counted} accepted tokens of {key_id}")
-            cells = (key_id, f"{counted:,}", f"{key['live_tokens']:,}", key["state"])
-            rows.append(Row(cells, is_right))
-        self._screen.line()
-        self._screen.table(("KEY", "ACCEPTED", "LIVE TOKENS", "STATE"), rows)
-        return {key["id"]: key for key in keys}
+    async def _done(self, number: int) -> None:
+        """Wait until the step is done, and say on which evidence."""
+        fleet = await self._until(
+            lambda fleet: _step(fleet, number).progress is Progress.DONE,
+            f"step {number} was not done",
+        )
+        step = _step(fleet, number)
+        at_s = time.monotonic() - self.begun_at
+        self.screen.verdict(f"step {number} is done, {at_s:.0f} s after the start", is_right=True)
+        self.screen.evidence(step.why)
+        self._show_missing(step.missing)
+
+    async def _until(self, is_so: Callable[[Fleet], bool], failure: str) -> Fleet:
+        fleet = await self.observer.until(is_so, _PATIENCE_S)
+        if fleet is None:
+            raise StepNotDone(f"demo: {failure} within {_PATIENCE_S:.0f} s")
+        return fleet
+
+    def _show_missing(self, missing: tuple[Missing, ...]) -> None:
+        for each in missing[:_SHOWN]:
+            self.screen.evidence(f"{each.where}: {each.what}")
+
+    def _verdict(self, text: str, is_right: bool) -> None:
+        self.screen.verdict(text, is_right=is_right)
+        if not is_right:
+            self.wrong.append(text)
 
 
-def _steady(answer: str) -> Turn:
-    return Turn(answer, answer)
+def take_steps(fleet: Fleet) -> tuple[Step, ...]:
+    """The six steps of the demo's rotation."""
+    return take_stock(fleet, NEW, frontends=(FRONTEND,))
 
 
-def _who_answered(answer: Answer) -> str:
-    if not answer.status:
-        return "-"
-    return "sidecar" if answer.is_from_sidecar else "application"
+def retirable_at(fleet: Fleet) -> float | None:
+    """When the old key may go (unix seconds), where that is known."""
+    verdict = judge_fleet(fleet).get(OLD)
+    return None if verdict is None else verdict.retirable_at
+
+
+def _step(fleet: Fleet, number: int) -> Step:
+    return take_steps(fleet)[number - 1]
+
+
+def _has_one_laggard(fleet: Fleet) -> bool:
+    """Whether it is known that the one signer has switched, and not known that the other has."""
+    missing = [each.where for each in _step(fleet, 4).missing]
+    return missing == [f"{USERS}/{_LAGGARD}"]
+
+
+def _is_stated(fleet: Fleet, service: str) -> bool:
+    """Whether the service's replicas know of the switch."""
+    replicas = [replica for replica in fleet.present if replica.service == service]
+    return all(replica.ring.statement_of(NEW) is not None for replica in replicas)
+
+
+def _has_ended(fleet: Fleet) -> bool:
+    """Whether the laggard is gone, with its last word."""
+    runs = [replica for replica in fleet.replicas if replica.name == _LAGGARD]
+    return all(replica.has_ended for replica in runs)
+
+
+def _issued(fleet: Fleet) -> Issued:
+    """What the laggard handed out, and did not, under the old key."""
+    (run,) = (replica for replica in fleet.replicas if replica.name == _LAGGARD)
+    assert run.watch is not None
+    return run.watch.of(OLD)
+
+
+def _tokens(count: int) -> str:
+    return "token" if count == 1 else "tokens"

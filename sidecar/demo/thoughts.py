@@ -1,39 +1,41 @@
-"""The application of the demo: short texts, as in the Thoughts Backend of the reference system.
+"""The Thoughts Backend of the demo: short texts, as in the reference system.
 
 It looks at no token. Who writes is what the sidecar in front says in ``X-Auth-Username``, which no
 caller can forge; so it is small, and wrong in none of the ways in which token code is wrong.
-Everything is kept in memory and gone with the process.
+The last few hundred are kept in memory, and gone with the process.
 
-Run as ``python -m sidecar.demo.thoughts --port PORT``, on loopback alone; started by
-``demo.system``.
+Run as ``python -m sidecar.demo.thoughts --port PORT``, on loopback alone; started by ``demo.pods``.
 """
 
 import argparse
-import os
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
+from sidecar.demo.serving import add_version, serve
+
 #: The field in which the sidecar passes on the token's ``username``.
 USERNAME_FIELD = "X-Auth-Username"
 
+#: So many are remembered: the demo may stay up for long.
+_MOST = 200
 _NOBODY: Mapping[str, None] = dict.fromkeys(("id", "username", "text", "timestamp"))
 
 
 class Thoughts:
     """What was thought so far, oldest first, and the routes to it."""
 
-    def __init__(self, version: Mapping[str, str]) -> None:
-        self._version = dict(version)
-        self._all: list[dict[str, Any]] = []
+    def __init__(self) -> None:
+        self._all: deque[dict[str, Any]] = deque(maxlen=_MOST)
+        self._count = 0
         self._add("alice", "Every key was new once")
         self._add("bruce", "It is a very sad thing")
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/admin/version/", self._answer_version),
             web.get("/api/thoughts/", self._list_all),
             web.get(r"/api/thoughts/{id:\d{1,9}}/", self._show),
             web.get("/api/me/thoughts/", self._list_mine),
@@ -41,17 +43,15 @@ class Thoughts:
         ]
 
     def _add(self, username: str, text: str) -> dict[str, Any]:
+        self._count += 1
         thought = {
-            "id": len(self._all) + 1,
+            "id": self._count,
             "username": username,
             "text": text,
             "timestamp": datetime.now(UTC).replace(tzinfo=None).isoformat(),
         }
         self._all.append(thought)
         return thought
-
-    async def _answer_version(self, _: web.Request) -> web.Response:
-        return web.json_response(self._version)
 
     async def _list_all(self, request: web.Request) -> web.Response:
         sought = request.query.get("search", "")
@@ -82,10 +82,11 @@ def _username(request: web.Request) -> str:
     return username
 
 
-def build_thoughts(version: Mapping[str, str]) -> web.Application:
-    """The application; ``version`` is what ``/admin/version/`` answers."""
+def build_thoughts() -> web.Application:
+    """The application."""
     application = web.Application()
-    application.add_routes(Thoughts(version).routes())
+    application.add_routes(Thoughts().routes())
+    add_version(application)
     return application
 
 
@@ -94,18 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The application of the sidecar's demo.")
     parser.add_argument("--port", type=int, required=True)
     port: int = parser.parse_args().port
-    version = {
-        "version": os.environ.get("VERSION_NAME", "unknown"),
-        "commit": os.environ.get("VERSION_SHA", "unknown"),
-    }
-    web.run_app(
-        build_thoughts(version),
-        host="127.0.0.1",
-        port=port,
-        access_log=None,
-        print=None,
-        shutdown_timeout=0.5,
-    )
+    serve(build_thoughts(), port)
 
 
 if __name__ == "__main__":

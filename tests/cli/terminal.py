@@ -2,15 +2,24 @@
 
 import os
 import pty
+import signal
 import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 
 
 def run_in_terminal(
-    program: Sequence[str], *, columns: int, environment: Mapping[str, str] | None = None
+    program: Sequence[str],
+    *,
+    columns: int,
+    environment: Mapping[str, str] | None = None,
+    interrupt_after: str | None = None,
 ) -> str:
-    """Everything that the program wrote to its terminal, until it ended."""
+    """Everything that the program wrote to its terminal, until it ended.
+
+    ``interrupt_after``: Ctrl-C is pressed, once, when this was written.
+    """
+    awaited = None if interrupt_after is None else interrupt_after.encode()
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (24, columns))
     environ = {
@@ -28,6 +37,9 @@ def run_in_terminal(
         written = b""
         while chunk := _read(ours):
             written += chunk
+            if awaited is not None and awaited in written:
+                process.send_signal(signal.SIGINT)
+                awaited = None
         process.wait()
     os.close(ours)
     return written.decode().replace("\r\n", "\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.demo.mint import LIFETIME_S, Mint
+from sidecar.demo.mint import Mint
 from sidecar.errors import TokenError
 from sidecar.tokens.keyring import Keyring
 from sidecar.tokens.parse import read_keys
@@ -12,11 +12,12 @@ from sidecar.tokens.settings import AuthSettings
 from sidecar.tokens.verify import Verifier
 
 KEY = "2026-05"
+LIFETIME_S = 30
 
 
 @pytest.fixture(scope="module")
 def mint(tmp_path_factory: pytest.TempPathFactory) -> Mint:
-    made = Mint(tmp_path_factory.mktemp("signer"))
+    made = Mint(tmp_path_factory.mktemp("keys"), LIFETIME_S)
     made.make_key(KEY)
     return made
 
@@ -51,7 +52,7 @@ def test_every_other_kind_is_refused_for_what_is_wrong_with_it(
 
 
 def test_only_the_owner_may_read_a_private_key(tmp_path: Path) -> None:
-    Mint(tmp_path).make_key(KEY)
+    Mint(tmp_path, LIFETIME_S).make_key(KEY)
 
     assert stat.S_IMODE((tmp_path / f"{KEY}.key").stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{KEY}.key", f"{KEY}.pub"]

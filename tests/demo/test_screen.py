@@ -49,7 +49,20 @@ def test_a_paragraph_is_broken_into_indented_lines() -> None:
     Screen(lines.append, is_plain=True).paragraph("word " * 40)
 
     assert len(lines) == 3
-    assert all(line.startswith("   word") and len(line) <= 91 for line in lines)
+    assert all(line.startswith("   word") and len(line) < 100 for line in lines)
+
+
+def test_every_text_fits_a_narrow_terminal() -> None:
+    lines: list[str] = []
+    screen = Screen(lines.append, is_plain=True, columns=40)
+    screen.heading("The last token of the old key is dead by now")
+    screen.paragraph("word " * 20)
+    screen.evidence("word " * 20)
+    screen.verdict("word " * 20, is_right=True)
+
+    assert all(len(line) < 40 for text in lines for line in text.split("\n"))
+    assert lines[-4:][0].startswith("   ok    word")
+    assert lines[-1].startswith("         word")
 
 
 def test_columns_are_as_wide_as_they_must_be() -> None:

@@ -13,8 +13,12 @@ Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
-async def client(aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
-    return await aiohttp_client(build_thoughts(VERSION))
+async def client(
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]], monkeypatch: pytest.MonkeyPatch
+) -> Client:
+    monkeypatch.setenv("VERSION_NAME", VERSION["version"])
+    monkeypatch.setenv("VERSION_SHA", VERSION["commit"])
+    return await aiohttp_client(build_thoughts())
 
 
 async def test_it_says_its_version_as_the_reference_system_does(client: Client) -> None:
@@ -58,3 +62,14 @@ async def test_a_thought_needs_a_text(client: Client) -> None:
 
     assert answer.status == 400
     assert "text" in (await answer.json())["errors"]
+
+
+async def test_only_the_last_few_hundred_are_remembered(client: Client) -> None:
+    for number in range(205):
+        await client.post("/api/me/thoughts/", data={"text": f"{number}"}, headers=BRUCE)
+
+    kept = await (await client.get("/api/thoughts/")).json()
+
+    assert len(kept) == 200
+    assert kept[-1]["text"] == "204"
+    assert kept[-1]["id"] == 207
