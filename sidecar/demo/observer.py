@@ -17,6 +17,10 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
+    def options(self) -> list[str]:
+        """How ``sidecar rotate`` is told to ask the same."""
+        ...
+
     async def run(self) -> None:
         """Gather evidence, until cancelled."""
         ...

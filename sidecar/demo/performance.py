@@ -108,7 +108,7 @@ async def _perform(theatre: Theatre, interruption: Interruption, *, once: bool) 
                         for each in background:
                             each.cancel()
                     else:
-                        _open_doors(theatre, system)
+                        _open_doors(theatre, system, source)
             finally:
                 await source.close()
             theatre.show([])
@@ -175,7 +175,7 @@ def _suggest(theatre: Theatre) -> None:
     screen.line(f"{program} run --upstream http://127.0.0.1:8000 --keyring keys/{NEW}.pub")
 
 
-def _open_doors(theatre: Theatre, system: System) -> None:
+def _open_doors(theatre: Theatre, system: System, source: Source) -> None:
     """While it stays up: where to look, and what to do with what is there."""
     screen, program = theatre.screen, theatre.program
     screen.heading("It stays up until Ctrl-C")
@@ -184,7 +184,8 @@ def _open_doors(theatre: Theatre, system: System) -> None:
     screen.line(f"logs and keys          {system.directory}")
     (frontend,) = system.pods_of(FRONTEND)
     users = system.pods_of(USERS)[0]
+    options = shlex.join([*source.options(), "--frontend", FRONTEND])
     screen.heading("Three commands to try next")
-    screen.line(f"curl -s {users.admin_url}/keys")
     screen.line(f'curl -s -d \'{{"username": "you"}}\' {frontend.url}/login')
-    screen.line(f"{program} token inspect --keyring {shlex.quote(str(users.keyring))} TOKEN")
+    screen.line(f"curl -s {users.admin_url}/keys")
+    screen.line(f"{program} rotate status {options}")

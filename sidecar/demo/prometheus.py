@@ -52,6 +52,10 @@ class Scraper:
     def name(self) -> str:
         return f"a real Prometheus at {self.url}, which scrapes every sidecar each second"
 
+    def options(self) -> list[str]:
+        """See ``observer.Source``."""
+        return ["--prometheus", self.url]
+
     def start(self, processes: Processes, program: str) -> None:
         """Start it, with the targets of now."""
         self._list_targets()

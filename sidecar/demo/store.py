@@ -36,6 +36,10 @@ class Store:
         self._key_ids: set[str] = set()
         self._held_since: dict[str, float] = {}
 
+    def options(self) -> list[str]:
+        """See ``observer.Source``: the sidecars of now."""
+        return [word for pod in self._pods().values() for word in ("--target", pod.admin_url)]
+
     async def close(self) -> None:
         """Nothing stays open."""
 

@@ -16,6 +16,9 @@ class Growing:
     def __init__(self) -> None:
         self.count = 0
 
+    def options(self) -> list[str]:
+        return []
+
     async def run(self) -> None:
         """Nothing to gather."""
 

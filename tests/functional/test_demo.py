@@ -244,7 +244,7 @@ def test_a_demo_that_is_told_to_end_leaves_nothing(
 @pytest.mark.needs_tool("curl")
 def test_it_stays_up_and_every_door_that_it_names_opens(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, *ALONE)
-    text = demo.read_until("token inspect")
+    text = demo.read_until("rotate status")
     consoles = re.findall(r"^ +console of (\S+) +(\S+)$", text, re.MULTILINE)
     assert [name for name, _ in consoles] == ["users-1", "thoughts-1", "frontend-1", "users-3"]
     for _, url in consoles:
@@ -253,10 +253,12 @@ def test_it_stays_up_and_every_door_that_it_names_opens(demos: list[Demo], tmp_p
     commands = [line.strip() for line in text[text.rindex("Three commands") :].splitlines()[1:]]
 
     assert len(commands) == 3
-    keys = json.loads(run(commands[0]))["keys"]
+    assert json.loads(run(commands[0]))["Authorization"].startswith("Bearer ")
+    keys = json.loads(run(commands[1]))["keys"]
     assert [key["id"] for key in keys] == ["2026-11"]
-    token = json.loads(run(commands[1]))["Authorization"].removeprefix("Bearer ")
-    assert b"verified by key 2026-11" in run(commands[2].replace("TOKEN", token))
+    steps = json.loads(run(f"{commands[2]} --json"))["steps"]
+    assert [step["title"] for step in steps] == TITLES
+    assert [step["progress"] for step in (steps[0], steps[1], steps[5])] == ["done"] * 3
     assert demo.process.poll() is None
 
 
