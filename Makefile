@@ -7,7 +7,7 @@ MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format references programs bench simulate soak clean
+.PHONY: help demo test lint format references docs programs bench simulate soak clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ format: $(INSTALLED)-dev ## Bring the code into its form
 references: $(INSTALLED)-dev ## Write the reference pages of docs/ anew from the code
 	@$(BIN)/python -m scripts.references
 
+docs: ## Build the documentation as a site, build/site; a warning is an error
+	@scripts/build-docs $(ARGS)
+
 bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -41,7 +44,7 @@ soak: programs $(INSTALLED)-dev ## Run for a long time and look for what grows
 	@$(BIN)/python -m pytest --no-header -m soak -s $(ARGS)
 
 clean: ## Remove everything that was made here
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-docs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find sidecar tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 programs: # What the tests use from the system; see tests/programs.txt
