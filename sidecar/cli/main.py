@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "fleet": "See what runs in a fleet, and what may be deployed.",
     "intercept": "Let the kernel redirect connections to the sidecar.",
     "healthcheck": "Ask a sidecar on this machine whether it lives.",
+    "drain": "Tell a sidecar on this machine that its end has begun.",
     "completion": "Let the shell complete commands and options.",
 }
 

@@ -66,6 +66,21 @@ def test_where_nobody_listens_nobody_lives(capsys: pytest.CaptureFixture[str]) -
     assert "refused" in capsys.readouterr().out
 
 
+def test_a_sidecar_that_starts_late_is_waited_for() -> None:
+    listener, address = tcp()
+    listener.close()
+
+    def start() -> None:
+        late = socket.create_server(("127.0.0.1", int(address.rpartition(":")[2])))
+        with server(LIVE, late):
+            pass
+
+    starter = threading.Timer(0.5, start)
+    starter.start()
+    assert check("--admin", address, "--wait", "30") == 0
+    starter.join()
+
+
 def test_a_sidecar_that_does_not_answer_in_time_is_not_healthy() -> None:
     listener, address = tcp()
     with listener:

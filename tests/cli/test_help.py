@@ -24,7 +24,7 @@ EXAMPLES = [
 ]
 #: These serve, need another service, change the kernel, or ask about a repository of git.
 NOT_RUN = re.compile(
-    r"sidecar (run|demo|deps|fleet|intercept|healthcheck|rotate (status|gate)"
+    r"sidecar (run|demo|deps|fleet|intercept|healthcheck|drain|rotate (status|gate)"
     r"|version (stamp|show))\b|https:"
 )
 #: In place of a program: says with which words it was called.
