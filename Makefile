@@ -7,7 +7,7 @@ MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format references docs programs bench simulate soak clean
+.PHONY: help demo test lint format references docs chart programs bench simulate soak clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ references: $(INSTALLED)-dev ## Write the reference pages of docs/ anew from the
 
 docs: ## Build the documentation as a site, build/site; a warning is an error
 	@scripts/build-docs $(ARGS)
+
+chart: $(INSTALLED)-dev ## Write what is derived from the Helm chart: schema, README, manifests, kept renders
+	@$(BIN)/python -m scripts.chart
 
 bench: programs $(INSTALLED)-bench ## Measure speed beside other proxies on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
