@@ -12,9 +12,13 @@ RUN pip install --no-cache-dir --root-user-action=ignore --constraint constraint
     && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m venv --without-pip /opt/sidecar \
     && pip --python /opt/sidecar/bin/python install --no-cache-dir --only-binary=:all: \
-        --constraint constraints.txt dist/*.whl
+        --constraint constraints.txt dist/*.whl \
+    && find /opt/sidecar/bin -type f ! -name sidecar -delete
 
 FROM python:3.13-slim
+LABEL org.opencontainers.image.title="sidecar" \
+      org.opencontainers.image.description="Verifies tokens in front of a service and knows when an old signing key may go" \
+      org.opencontainers.image.licenses="Apache-2.0"
 # For `sidecar intercept`, in an init container with NET_ADMIN; what proxies never calls it.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends nftables \

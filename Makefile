@@ -7,10 +7,10 @@ MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format references docs chart programs bench simulate soak clean
+.PHONY: help demo test test-cluster lint format references docs chart programs bench simulate soak clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.* ## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)-run ## See a whole key rotation in a minute, with real processes
 	@$(BIN)/sidecar demo $(ARGS)
@@ -45,6 +45,9 @@ simulate: $(INSTALLED)-dev ## Play 20,000 key rotations against the verdict, wit
 
 soak: programs $(INSTALLED)-dev ## Run for a long time and look for what grows
 	@$(BIN)/python -m pytest --no-header -m soak -s $(ARGS)
+
+test-cluster: $(INSTALLED)-dev ## Try the chart on the Kubernetes cluster of KUBECONFIG (tests/cluster/README.md)
+	@$(BIN)/python -m pytest --no-header -m cluster tests/cluster $(ARGS)
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .venv-docs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,217 @@
+"""The reference system on a cluster: who signs, who verifies, and who calls, in one namespace."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from sidecar.tokens.generate import generate_pair
+from tests.cluster.images import repository, tag
+from tests.cluster.kubernetes import Document, Namespace, is_ready, wait_until
+from tests.cluster.release import Release, merged
+
+_APP = Path(__file__).with_name("app")
+
+#: Of the tokens that the services hand out: short, so that the last of an old key ends in the test.
+TTL_S = 20
+#: Of the tokens that tests sign themselves.
+_LONG_S = 3600
+
+RESTRICTED: Mapping[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+POD_SECURITY: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+class Keys:
+    """Pairs of keys by id, made when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._private: dict[str, str] = {}
+        self._public: dict[str, str] = {}
+
+    def _make(self, key_id: str) -> None:
+        if key_id not in self._private:
+            pair = generate_pair("RS256")
+            self._private[key_id] = pair.private_pem.decode()
+            self._public[key_id] = pair.public_pem.decode()
+
+    def private(self, *key_ids: str) -> dict[str, str]:
+        for key_id in key_ids:
+            self._make(key_id)
+        return {f"{key_id}.key": self._private[key_id] for key_id in key_ids}
+
+    def public(self, *key_ids: str) -> dict[str, str]:
+        self.private(*key_ids)
+        return {f"{key_id}.pub": self._public[key_id] for key_id in key_ids}
+
+    def token(self, key_id: str) -> str:
+        """A token of the issuer ``users``, good for an hour."""
+        private = self.private(key_id)[f"{key_id}.key"]
+        now = int(time.time())
+        claims = {"iss": "users", "username": "ann", "iat": now, "exp": now + _LONG_S}
+        return jwt.encode(claims, private, algorithm="RS256", headers={"kid": key_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question from inside the cluster got; ``status`` 0 is no answer at all."""
+
+    status: int
+    text: str
+
+
+class System:
+    """A namespace with everything in it that the tests' services need."""
+
+    def __init__(self, namespace: Namespace, image: str) -> None:
+        self.namespace = namespace
+        self.image = image
+        self.keys = Keys()
+
+    def prepare(self, *, pod_security: str) -> None:
+        self.namespace.create(pod_security=pod_security)
+        files = {path.name: path.read_text() for path in _APP.glob("*.py")}
+        self.namespace.config_map("app", files)
+
+    def values(self, over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A small service of the tests' own behind the sidecar; ``over`` says what is special."""
+        plain: dict[str, Any] = {
+            "workload": {"replicas": 1},
+            "app": {
+                "image": {"repository": repository(self.image), "tag": tag(self.image)},
+                "version": {"name": "v1.0"},
+                "command": ["python", "/app/service.py"],
+                "volumeMounts": [{"name": "app", "mountPath": "/app"}],
+                "probes": {"readiness": {"httpGet": {"path": "/healthz"}, "periodSeconds": 1}},
+            },
+            "sidecar": {
+                "image": {"repository": repository(self.image), "tag": tag(self.image)},
+                "probes": {"readiness": {"periodSeconds": 1}},
+            },
+            "keyring": {"existingSecret": "keys"},
+            "pod": {
+                "securityContext": POD_SECURITY,
+                "volumes": [{"name": "app", "configMap": {"name": "app"}}],
+            },
+        }
+        return merged(plain, over or {})
+
+    def issuer_values(self, key_id: str, over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A service that hands out tokens, signed with this key."""
+        issuer = {
+            "app": {
+                "env": issuer_env(key_id),
+                "volumeMounts": [
+                    {"name": "app", "mountPath": "/app"},
+                    {"name": "signing", "mountPath": "/signing"},
+                ],
+            },
+            "sidecar": {
+                "config": {
+                    "auth": {
+                        "issues": [
+                            {"paths": ["/login"], "methods": ["POST"], "json": "Authorization"}
+                        ],
+                        "rules": [{"paths": ["/login"], "access": "public"}],
+                    }
+                }
+            },
+            "pod": {
+                "volumes": [
+                    {"name": "app", "configMap": {"name": "app"}},
+                    {"name": "signing", "secret": {"secretName": "signing"}},
+                ]
+            },
+        }
+        return merged(self.values(issuer), over or {})
+
+    def release(self, name: str, values: Mapping[str, Any]) -> Release:
+        return Release(self.namespace, name, values)
+
+    def client(self, name: str, environment: Mapping[str, str]) -> "Client":
+        self.namespace.apply(self.program(name, "/app/client.py", environment))
+        return Client(self.namespace, name)
+
+    def program(self, name: str, path: str, environment: Mapping[str, str]) -> Document:
+        """A pod that runs one of the tests' programs in the sidecar's image."""
+        container = {
+            "name": name,
+            "image": self.image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["python", path],
+            "env": [{"name": key, "value": value} for key, value in environment.items()],
+            "securityContext": dict(RESTRICTED),
+            "volumeMounts": [{"name": "app", "mountPath": "/app"}],
+        }
+        spec = {
+            "containers": [container],
+            "securityContext": dict(POD_SECURITY),
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            "volumes": [{"name": "app", "configMap": {"name": "app"}}],
+        }
+        metadata = {"name": name, "labels": {"app": name}}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def issuer_env(key_id: str) -> list[dict[str, str]]:
+    return [
+        {"name": "SIGNING_KEY", "value": f"/signing/{key_id}.key"},
+        {"name": "TTL_S", "value": str(TTL_S)},
+    ]
+
+
+class Client:
+    """The caller that never pauses, and one that asks what a test wants to know."""
+
+    def __init__(self, namespace: Namespace, name: str) -> None:
+        self._namespace = namespace
+        self._name = name
+
+    def wait_until_ready(self) -> None:
+        wait_until(
+            f"pod {self._name} runs", lambda: is_ready(self._namespace.get("pod", self._name))
+        )
+
+    def ask(self, *questions: str) -> list[Answer]:
+        """The answers to ``METHOD URL [TOKEN]``, asked from inside the cluster."""
+        text = self._namespace.execute(self._name, "python", "/app/ask.py", *questions)
+        return [Answer(each["status"], each["text"]) for each in json.loads(text)]
+
+    def ask_one(self, question: str) -> Answer:
+        (answer,) = self.ask(question)
+        return answer
+
+    def watch(self, seconds: float, *questions: str) -> dict[int, int]:
+        """How often each status was the answer, in so many seconds of asking without a pause."""
+        command = ("env", f"WATCH_S={seconds}", "python", "/app/ask.py", *questions)
+        counts = json.loads(self._namespace.execute(self._name, *command))
+        return {int(status): count for status, count in counts.items()}
+
+    def counts(self) -> Document:
+        found: Document = json.loads(self._namespace.read(self._name, 8080, "/"))
+        return found
+
+    @contextmanager
+    def without_a_failure(self, services: Sequence[str]) -> Iterator[None]:
+        """Within, every request of the caller is answered as it should be, and there are many."""
+        before = self.counts()
+        yield
+        after = self.counts()
+        failed = sum(after["failed"].values()) - sum(before["failed"].values())
+        assert not failed, f"{failed} requests failed: {after['failures'][-failed:]}"
+        for service in services:
+            assert after["answered"][service] > before["answered"].get(service, 0) + 20

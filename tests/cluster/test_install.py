@@ -1,0 +1,46 @@
+"""From `helm install` to the first answers, in a namespace that enforces "restricted"."""
+
+from tests.cluster.reference import THOUGHTS_URL, USERS_URL, Reference
+from tests.cluster.release import seconds_to_ready
+
+READY_WITHIN_S = 15
+
+
+def test_a_pod_is_ready_in_seconds(reference: Reference) -> None:
+    slowest = max(seconds_to_ready(pod) for pod in reference.thoughts.ready_pods())
+
+    assert slowest < READY_WITHIN_S
+
+
+def test_callers_of_the_service_need_a_token(reference: Reference) -> None:
+    token = reference.system.keys.token(reference.signing)
+
+    without, wrong, with_token = reference.client.ask(
+        f"GET {THOUGHTS_URL}/x",
+        f"GET {THOUGHTS_URL}/x not.a.token",
+        f"GET {THOUGHTS_URL}/x {token}",
+    )
+
+    assert [without.status, wrong.status, with_token.status] == [401, 401, 200]
+
+
+def test_the_service_says_which_version_runs(reference: Reference) -> None:
+    answer = reference.client.ask_one(f"GET {USERS_URL}/version")
+
+    assert '"version":"v1.0"' in answer.text.replace(" ", "")
+
+
+def test_the_application_cannot_be_reached_past_the_sidecar(reference: Reference) -> None:
+    (pod, *_) = reference.thoughts.ready_pods()
+
+    answer = reference.client.ask_one(f"GET http://{pod['status']['podIP']}:8000/x")
+
+    assert answer.status == 0
+
+
+def test_the_releases_own_test_passes(reference: Reference) -> None:
+    for release in reference.releases:
+        shown = release.helm("test", release.name, "--logs")
+
+        assert f"ok: {release.name} says on /version that it is v1.0" in shown
+        assert "is refused" in shown
