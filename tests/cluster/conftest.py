@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,11 @@ def reference(make_system: Callable[[str, str], System]) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def transparent(make_system: Callable[[str, str], System]) -> System:
-    """A namespace in which interception may be set up."""
-    return make_system("transparent", "privileged")
+def transparent(make_system: Callable[[str, str], System]) -> Callable[[], System]:
+    """A function that gives the namespace in which interception may be set up; made when asked."""
+
+    @cache
+    def make() -> System:
+        return make_system("transparent", "privileged")
+
+    return make

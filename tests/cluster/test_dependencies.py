@@ -1,0 +1,50 @@
+"""The start gate: no service starts before what it needs runs at the version that it needs."""
+
+import pytest
+
+from tests.cluster.kubernetes import Document, wait_until
+from tests.cluster.reference import REPLICAS, THOUGHTS_URL, Reference
+from tests.cluster.release import Release
+
+
+def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> None:
+    needs = {"thoughts": {"url": f"{THOUGHTS_URL}/version", "min": "v1.1"}}
+    system = reference.system
+    values = system.values({"dependencies": needs, "dependencyWait": {"enabled": True}})
+    frontend = system.release("frontend", values)
+    frontend.install(wait=False)
+    wait_until("the gate is being waited at", lambda: _waiting_at(frontend) == "dependencies")
+    wait_until("it says for what", lambda: "v1.1" in frontend.log(_name(frontend), "dependencies"))
+    assert not _app_has_started(frontend)
+
+    reference.thoughts.upgrade({"app": {"version": {"name": "v1.1"}}})
+    reference.thoughts.wait_until_settled(REPLICAS)
+
+    frontend.wait_until_settled(1)
+    assert "v1.1" in frontend.admin(_name(frontend), "/dependencies")
+    frontend.helm("uninstall", frontend.name)
+    reference.thoughts.upgrade({"app": {"version": {"name": "v1.0"}}})
+
+
+def _pod(release: Release) -> Document:
+    (pod,) = release.pods()
+    return pod
+
+
+def _name(release: Release) -> str:
+    name: str = _pod(release)["metadata"]["name"]
+    return name
+
+
+def _waiting_at(release: Release) -> str | None:
+    """The init container that runs now."""
+    for status in _pod(release)["status"].get("initContainerStatuses", []):
+        if "running" in status["state"]:
+            name: str = status["name"]
+            return name
+    return None
+
+
+def _app_has_started(release: Release) -> bool:
+    (status,) = _pod(release)["status"]["containerStatuses"]
+    return "running" in status["state"]

@@ -1,0 +1,53 @@
+"""A pod's beginning and end: the sidecar is there first, and goes last."""
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.cluster.kubernetes import wait_until
+from tests.cluster.reference import Reference
+from tests.cluster.release import ADMIN_PORT, Release
+
+
+@pytest.fixture(scope="module")
+def lone(reference: Reference) -> Iterator[Release]:
+    """One pod, whose application asks the sidecar when it starts and when it stops."""
+    gate = [{"name": "GATE", "value": f"http://127.0.0.1:{ADMIN_PORT}/live"}]
+    system = reference.system
+    release = system.release("lone", system.values({"app": {"env": gate}}))
+    release.install(wait=False)
+    release.wait_until_settled(1)
+    yield release
+    release.helm("uninstall", release.name)
+
+
+def test_the_sidecar_serves_before_the_application_starts(lone: Release) -> None:
+    (pod,) = lone.pod_names()
+
+    assert "started: the gate answered 200" in lone.log(pod, "app")
+
+
+def test_the_last_requests_are_answered_and_the_sidecar_goes_last(
+    lone: Release, reference: Reference
+) -> None:
+    (pod,) = lone.pod_names()
+    token = reference.system.keys.token(reference.signing)
+    follow = ["kubectl", f"--namespace={lone.namespace.name}", "logs", "--follow", pod]
+    log = subprocess.Popen([*follow, "--container=app"], stdout=subprocess.PIPE, text=True)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(reference.client.ask_one, f"GET http://lone/slow?seconds=8 {token}")
+        wait_until("the request is on its way", lambda: _in_flight(lone, pod) == 1)
+        lone.namespace.kubectl("delete", "pod", pod, "--wait=true")
+        answer = asked.result()
+    said, _ = log.communicate(timeout=30)
+
+    assert (answer.status, pod in answer.text) == (200, True)
+    assert "stopped: the gate answered 200" in said
+
+
+def _in_flight(release: Release, pod: str) -> float:
+    lines = release.admin(pod, "/metrics").splitlines()
+    (line,) = [line for line in lines if line.startswith("sidecar_requests_in_flight ")]
+    return float(line.split()[1])
