@@ -282,10 +282,11 @@ async def _watch_unread(app: App) -> None:
 def _announce(app: App, addresses: list[str]) -> None:
     settings, waits_for = app.settings, app.readiness.reasons()
     stamp = stamp_from_environment(os.environ)
-    if not stamp.is_known and settings.version.source == "stamp":
+    if stamp.missing and settings.version.source == "stamp":
         log.warning(
-            "The service's version is not known: VERSION_NAME is unset or 'BAD VERSION'. "
-            "Pass it as a build argument."
+            "The service's version is not known in full: VERSION_NAME or VERSION_SHA is unset or "
+            "'BAD VERSION'. Pass both as build arguments.",
+            extra={"data": {"missing": list(stamp.missing)}},
         )
     if settings.opaque_ports:
         log.warning(

@@ -30,7 +30,13 @@ class ServiceVersion:
     @property
     def is_known(self) -> bool:
         """Whether both halves of the stamp are there."""
-        return UNKNOWN not in (self.version, self.commit)
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The variables that do not say their half."""
+        halves = ((NAME_VARIABLE, self.version), (COMMIT_VARIABLE, self.commit))
+        return tuple(name for name, value in halves if value == UNKNOWN)
 
     def as_object(self) -> dict[str, str]:
         """As answers about a version say it."""

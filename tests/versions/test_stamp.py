@@ -30,6 +30,7 @@ def test_half_a_stamp_is_shown_but_not_known() -> None:
     stamp = stamp_from_environment({"VERSION_NAME": "v2.3"})
     assert stamp == ServiceVersion("v2.3", "unknown")
     assert not stamp.is_known
+    assert stamp.missing == ("VERSION_SHA",)
 
 
 def test_spaces_around_a_version_are_no_part_of_it() -> None:
