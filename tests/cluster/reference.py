@@ -2,6 +2,7 @@
 
 from tests.cluster.kubernetes import PROPAGATION_S, wait_until
 from tests.cluster.release import Release
+from tests.cluster.scraping import SCRAPE_INTERVAL_S
 from tests.cluster.system import Client, System, issuer_env
 
 USERS_URL = "http://users"
@@ -25,7 +26,10 @@ class Reference:
             "sidecar": {"config": {"auth": auth}},
         }
         self.thoughts = system.release("thoughts", system.values(verifier))
-        issuer = {"workload": {"replicas": 2}, "monitoring": {"scrapeInterval": "2s"}}
+        issuer = {
+            "workload": {"replicas": 2},
+            "monitoring": {"scrapeInterval": f"{SCRAPE_INTERVAL_S}s"},
+        }
         self.users = system.release("users", system.issuer_values(_FIRST_KEY, issuer))
         self.client: Client
 

@@ -18,7 +18,7 @@ from tests.cluster.release import Release, merged
 _APP = Path(__file__).with_name("app")
 
 #: Of the tokens that the services hand out: short, so that the last of an old key ends in the test.
-TTL_S = 20
+TTL_S = 10
 #: Of the tokens that tests sign themselves.
 _LONG_S = 3600
 
@@ -56,11 +56,11 @@ class Keys:
         self.private(*key_ids)
         return {f"{key_id}.pub": self._public[key_id] for key_id in key_ids}
 
-    def token(self, key_id: str) -> str:
+    def token(self, key_id: str, *, issued_at: float | None = None) -> str:
         """A token of the issuer ``users``, good for an hour."""
         private = self.private(key_id)[f"{key_id}.key"]
-        now = int(time.time())
-        claims = {"iss": "users", "username": "ann", "iat": now, "exp": now + _LONG_S}
+        at = int(time.time() if issued_at is None else issued_at)
+        claims = {"iss": "users", "username": "ann", "iat": at, "exp": at + _LONG_S}
         return jwt.encode(claims, private, algorithm="RS256", headers={"kid": key_id})
 
 

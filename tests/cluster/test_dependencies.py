@@ -1,15 +1,15 @@
 """The start gate: no service starts before what it needs runs at the version that it needs."""
 
-import pytest
-
 from tests.cluster.kubernetes import Document, wait_until
-from tests.cluster.reference import REPLICAS, THOUGHTS_URL, Reference
+from tests.cluster.reference import Reference
 from tests.cluster.release import Release
 
 
 def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> None:
-    needs = {"thoughts": {"url": f"{THOUGHTS_URL}/version", "min": "v1.1"}}
     system = reference.system
+    backend = system.release("backend", system.values())
+    backend.install(wait=False)
+    needs = {"backend": {"url": "http://backend/version", "min": "v1.1"}}
     values = system.values({"dependencies": needs, "dependencyWait": {"enabled": True}})
     frontend = system.release("frontend", values)
     frontend.install(wait=False)
@@ -17,13 +17,12 @@ def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> 
     wait_until("it says for what", lambda: "v1.1" in frontend.log(_name(frontend), "dependencies"))
     assert not _app_has_started(frontend)
 
-    reference.thoughts.upgrade({"app": {"version": {"name": "v1.1"}}})
-    reference.thoughts.wait_until_settled(REPLICAS)
+    backend.upgrade({"app": {"version": {"name": "v1.1"}}})
 
     frontend.wait_until_settled(1)
     assert "v1.1" in frontend.admin(_name(frontend), "/dependencies")
-    frontend.helm("uninstall", frontend.name)
-    reference.thoughts.upgrade({"app": {"version": {"name": "v1.0"}}})
+    for release in (backend, frontend):
+        release.helm("uninstall", release.name)
 
 
 def _pod(release: Release) -> Document:

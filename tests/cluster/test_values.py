@@ -49,7 +49,9 @@ def _monitoring_kinds() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_monitoring_kinds")
-@pytest.mark.parametrize("values", sorted(CHART.glob("ci/*-values.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "values", sorted(CHART.glob("ci/*-values.yaml")), ids=lambda path: path.stem
+)
 def test_values_are_accepted_without_a_warning(
     values: Path, reference: Reference, transparent: Callable[[], System]
 ) -> None:
