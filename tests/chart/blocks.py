@@ -10,7 +10,11 @@ LEAST: Values = {
     "app": {"image": {"repository": "registry.example/thoughts-backend", "tag": "v2.3"}},
     "keyring": {"existingSecret": "verification-keys"},
 }
-_CONTAINER: Values = {"name": "more", "image": "registry.example/more:v1"}
+_CONTAINER: Values = {
+    "name": "more",
+    "image": "registry.example/more:v1",
+    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+}
 _DEPENDENCY: Values = {"users-backend": {"url": "http://users-backend/version", "min": "v2.3"}}
 
 BLOCKS: Mapping[str, Values] = {
