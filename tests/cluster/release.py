@@ -1,6 +1,5 @@
 """A release of the chart under test, and its pods."""
 
-import time
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -96,11 +95,3 @@ class Release:
 
     def uninstall(self) -> None:
         self.helm("uninstall", self.name, "--wait", "--timeout=180s")
-
-
-def seconds_to_ready(pod: Document) -> float:
-    """From the pod's making to the moment when it was ready, by the cluster's clock."""
-    ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")
-    made = time.strptime(pod["metadata"]["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ")
-    since = time.strptime(ready["lastTransitionTime"], "%Y-%m-%dT%H:%M:%SZ")
-    return time.mktime(since) - time.mktime(made)
