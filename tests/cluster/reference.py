@@ -1,51 +1,63 @@
-"""The reference system as the tests walk through its life: users signs, thoughts verifies."""
+"""The reference system of ``deploy/examples``, as the tests walk through its life.
+
+Users signs, thoughts and the frontend verify; the Secrets have the names of docs/install.md.
+"""
 
 from tests.cluster.kubernetes import PROPAGATION_S, wait_until
 from tests.cluster.release import Release
 from tests.cluster.scraping import SCRAPE_INTERVAL_S
-from tests.cluster.system import Client, System, issuer_env
+from tests.cluster.system import Client, System, signing_with
 
-USERS_URL = "http://users"
-THOUGHTS_URL = "http://thoughts"
-LOGIN_URL = f"{USERS_URL}/login"
+USERS_URL = "http://users-backend"
+THOUGHTS_URL = "http://thoughts-backend"
+FRONTEND_URL = "http://frontend"
+LOGIN_URL = f"{USERS_URL}/api/login/"
 
-_FIRST_KEY = "2026-11"
+FIRST_KEY = "2026-05"
 REPLICAS = 3
+ISSUERS = 2
+
+_PUBLIC, _PRIVATE = "verification-keys", "signing-key"
+#: To thoughts, a hundred times a second; and to the frontend.
+_CALLED = [THOUGHTS_URL] * 4 + [FRONTEND_URL]
+_PER_SECOND = 125
 
 
 class Reference:
-    """``signing`` is the key that users signs with; ``accepted`` are those of the keyring."""
+    """``signing`` is the key that users signs with; ``accepted`` are the entries of the keyring."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.signing = _FIRST_KEY
-        self.accepted: tuple[str, ...] = (_FIRST_KEY,)
-        auth = {"issuer": "users", "max_lifetime": "2h"}
-        verifier = {
-            "workload": {"replicas": REPLICAS},
-            "sidecar": {"config": {"auth": auth}},
-        }
-        self.thoughts = system.release("thoughts", system.values(verifier))
-        issuer = {
-            "workload": {"replicas": 2},
-            "monitoring": {"scrapeInterval": f"{SCRAPE_INTERVAL_S}s"},
-        }
-        self.users = system.release("users", system.issuer_values(_FIRST_KEY, issuer))
+        self.signing = FIRST_KEY
+        self.users = self._release("users", ISSUERS)
+        self.thoughts = self._release("thoughts", REPLICAS)
+        self.frontend = self._release("frontend", 1)
         self.client: Client
 
+    def _release(self, example: str, replicas: int) -> Release:
+        here = {
+            "workload": {"replicas": replicas},
+            "monitoring": {"scrapeInterval": f"{SCRAPE_INTERVAL_S}s"},
+        }
+        values = self.system.example(example, here)
+        return self.system.release(values["app"]["name"], values)
+
     @property
-    def releases(self) -> tuple[Release, Release]:
-        return (self.users, self.thoughts)
+    def releases(self) -> tuple[Release, ...]:
+        return (self.users, self.thoughts, self.frontend)
 
     def start(self) -> None:
-        namespace = self.system.namespace
-        namespace.secret("keys", self.system.keys.public(*self.accepted))
-        namespace.secret("signing", self.system.keys.private(_FIRST_KEY))
-        environment = {"LOGIN": LOGIN_URL, "SERVICES": THOUGHTS_URL, "PER_SECOND": "100"}
+        self.publish(self.system.keys.public(FIRST_KEY))
+        self.give_private_keys()
         for release in self.releases:
             release.install(wait=False)
-        self.users.wait_until_settled(2)
-        self.thoughts.wait_until_settled(REPLICAS)
+        for release, replicas in zip(self.releases, (ISSUERS, REPLICAS, 1), strict=True):
+            release.wait_until_settled(replicas)
+        environment = {
+            "LOGIN": LOGIN_URL,
+            "SERVICES": " ".join(_CALLED),
+            "PER_SECOND": str(_PER_SECOND),
+        }
         self.client = self.system.client("client", environment)
         self.client.wait_until_ready()
         # A Service refuses for a moment, until each node knows its pods: those are not ours.
@@ -54,10 +66,16 @@ class Reference:
     def _is_served(self) -> bool:
         return bool(self.client.counts()["answered"].get(THOUGHTS_URL, 0) > 50)
 
+    def publish(self, entries: dict[str, str]) -> None:
+        """Make these the entries of the keyring."""
+        self.system.namespace.secret(_PUBLIC, entries)
+
     def distribute(self, *key_ids: str) -> None:
         """Give every service these keys, and return once every replica accepts exactly them."""
-        self.accepted = key_ids
-        self.system.namespace.secret("keys", self.system.keys.public(*key_ids))
+        self.publish(self.system.keys.public(*key_ids))
+        self.wait_until_accepted(*key_ids)
+
+    def wait_until_accepted(self, *key_ids: str) -> None:
         for release in self.releases:
             for pod in release.pod_names():
                 wait_until(
@@ -68,7 +86,13 @@ class Reference:
 
     def sign_with(self, key_id: str) -> None:
         """Switch the signer, as people do: with an upgrade of its release."""
-        self.system.namespace.secret("signing", self.system.keys.private(self.signing, key_id))
-        self.users.upgrade({"app": {"env": issuer_env(key_id)}})
-        self.users.wait_until_settled(2)
+        self.give_private_keys(key_id)
+        self.users.values = signing_with(key_id, self.users.values)
+        self.users.upgrade({})
+        self.users.wait_until_settled(ISSUERS)
         self.signing = key_id
+
+    def give_private_keys(self, *more: str) -> None:
+        """Those that were made so far, and these."""
+        self.system.keys.private(*more)
+        self.system.namespace.secret(_PRIVATE, self.system.keys.every_private())

@@ -1,6 +1,7 @@
 """The reference system on a cluster: who signs, who verifies, and who calls, in one namespace."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import yaml
 
 from sidecar.tokens.generate import generate_pair
 from tests.cluster.images import repository, tag
 from tests.cluster.kubernetes import Document, Namespace, is_ready, wait_until
 from tests.cluster.release import Release, merged
 
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 _APP = Path(__file__).with_name("app")
 
 #: Of the tokens that the services hand out: short, so that the last of an old key ends in the test.
@@ -34,12 +37,26 @@ POD_SECURITY: Mapping[str, Any] = {
 }
 
 
+#: What the service says of itself, and how long its tokens live.
+_APP_ENV: Sequence[Mapping[str, Any]] = (
+    {
+        "name": "VERSION_NAME",
+        "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['version']"}},
+    },
+    {"name": "TTL_S", "value": str(TTL_S)},
+)
+
+
 class Keys:
     """Pairs of keys by id, made when they are first asked for."""
 
     def __init__(self) -> None:
         self._private: dict[str, str] = {}
         self._public: dict[str, str] = {}
+
+    def every_private(self) -> dict[str, str]:
+        """All that were made so far."""
+        return self.private(*self._private)
 
     def _make(self, key_id: str) -> None:
         if key_id not in self._private:
@@ -100,7 +117,7 @@ class System:
                 "image": {"repository": repository(self.image), "tag": tag(self.image)},
                 "probes": {"readiness": {"periodSeconds": 1}},
             },
-            "keyring": {"existingSecret": "keys"},
+            "keyring": {"existingSecret": "verification-keys"},
             "pod": {
                 "securityContext": POD_SECURITY,
                 "volumes": [{"name": "app", "configMap": {"name": "app"}}],
@@ -108,34 +125,18 @@ class System:
         }
         return merged(plain, over or {})
 
-    def issuer_values(self, key_id: str, over: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """A service that hands out tokens, signed with this key."""
-        issuer = {
-            "app": {
-                "env": issuer_env(key_id),
-                "volumeMounts": [
-                    {"name": "app", "mountPath": "/app"},
-                    {"name": "signing", "mountPath": "/signing"},
-                ],
-            },
-            "sidecar": {
-                "config": {
-                    "auth": {
-                        "issues": [
-                            {"paths": ["/login"], "methods": ["POST"], "json": "Authorization"}
-                        ],
-                        "rules": [{"paths": ["/login"], "access": "public"}],
-                    }
-                }
-            },
-            "pod": {
-                "volumes": [
-                    {"name": "app", "configMap": {"name": "app"}},
-                    {"name": "signing", "secret": {"secretName": "signing"}},
-                ]
-            },
-        }
-        return merged(self.values(issuer), over or {})
+    def example(self, name: str, over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The values of ``deploy/examples`` for this service, with the tests' own one in it."""
+        example: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+        app = example["app"]
+        own = self.values()
+        own["app"]["version"]["name"] = app["image"]["tag"]
+        own["app"]["env"] = [*app.get("env", []), *_APP_ENV]
+        own["app"]["probes"]["readiness"] = {"periodSeconds": 1}
+        own["app"]["volumeMounts"] += app.get("volumeMounts", [])
+        own["pod"]["volumes"] += example.get("pod", {}).get("volumes", [])
+        own["keyring"] = example["keyring"]
+        return merged(merged(example, own), over or {})
 
     def release(self, name: str, values: Mapping[str, Any]) -> Release:
         return Release(self.namespace, name, values)
@@ -167,11 +168,11 @@ class System:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def issuer_env(key_id: str) -> list[dict[str, str]]:
-    return [
-        {"name": "SIGNING_KEY", "value": f"/signing/{key_id}.key"},
-        {"name": "TTL_S", "value": str(TTL_S)},
-    ]
+def signing_with(key_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The signer's values, with the name of this key's file in them."""
+    text = re.sub(r"(/opt/keys/)[^/\s]+(\.key)", rf"\g<1>{key_id}\2", yaml.safe_dump(dict(values)))
+    changed: dict[str, Any] = yaml.safe_load(text)
+    return changed
 
 
 class Client:

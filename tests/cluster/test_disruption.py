@@ -10,14 +10,14 @@ def test_an_upgrade_and_its_rollback_cost_no_request(reference: Reference) -> No
     before = set(reference.thoughts.pod_names())
 
     with reference.client.without_a_failure([THOUGHTS_URL, LOGIN_URL]):
-        reference.thoughts.upgrade({"app": {"version": {"name": "v1.1"}}})
+        reference.thoughts.upgrade({"app": {"version": {"name": "v2.4"}}})
         reference.thoughts.wait_until_settled(REPLICAS)
         between = set(reference.thoughts.pod_names())
         reference.thoughts.helm("rollback", reference.thoughts.name, "--wait", "--timeout=180s")
         reference.thoughts.wait_until_settled(REPLICAS)
 
     assert not before & between
-    assert '"v1.0"' in reference.client.ask_one(f"GET {THOUGHTS_URL}/version").text
+    assert '"v2.3"' in reference.client.ask_one(f"GET {THOUGHTS_URL}/version").text
 
 
 def test_fewer_and_more_replicas_cost_no_request(reference: Reference) -> None:

@@ -18,7 +18,7 @@ _APP_PORT = 8000
 def intercepted(reference: Reference, transparent: Callable[[], System]) -> Iterator[Release]:
     """An application that listens on every address, and is probed on its own port."""
     system = transparent()
-    system.namespace.secret("keys", reference.system.keys.public(reference.signing))
+    system.namespace.secret("verification-keys", reference.system.keys.public(reference.signing))
     path = {"httpGet": {"path": "/healthz", "port": _APP_PORT}, "periodSeconds": 1}
     values = {
         "app": {

@@ -23,7 +23,7 @@ def test_every_replica_is_scraped_and_nothing_else(
 
     wait_until("every replica is scraped", lambda: prometheus.pods("up == 1") == replicas)
     assert len(prometheus.query("up")) == len(replicas)
-    assert len(prometheus.query('sidecar_service_info{service="thoughts"}')) == REPLICAS
+    assert len(prometheus.query('sidecar_service_info{service="thoughts-backend"}')) == REPLICAS
 
 
 def test_the_rules_are_loaded_and_well(prometheus: Prometheus) -> None:

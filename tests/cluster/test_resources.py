@@ -35,7 +35,9 @@ def test_the_sidecar_stays_within_its_requests(reference: Reference) -> None:
     memory_allowed = int(requests["memory"].removesuffix("Mi")) * 1024 * 1024
     cpu_allowed = int(requests["cpu"].removesuffix("m")) / 1000
     pods = reference.thoughts.pod_names()
-    reference.thoughts.namespace.kubectl("scale", "deployment", "thoughts", "--replicas=1")
+    reference.thoughts.namespace.kubectl(
+        "scale", "deployment", reference.thoughts.name, "--replicas=1"
+    )
     reference.thoughts.wait_until_settled(1)
     (pod,) = reference.thoughts.pod_names()
     _, cpu_before = _usage(reference.thoughts, pod)
@@ -50,7 +52,7 @@ def test_the_sidecar_stays_within_its_requests(reference: Reference) -> None:
     figures = f"{per_second:.0f}/s: {memory / 2**20:.1f} MiB, {cores * 1000:.0f} m of a core"
     sys.stdout.write(figures)  # shown with -rP
     reference.thoughts.namespace.kubectl(
-        "scale", "deployment", "thoughts", f"--replicas={len(pods)}"
+        "scale", "deployment", reference.thoughts.name, f"--replicas={len(pods)}"
     )
     reference.thoughts.wait_until_settled(len(pods))
     assert memory < memory_allowed, figures

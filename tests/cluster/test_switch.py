@@ -9,9 +9,9 @@ import pytest
 from tests.cluster.kubernetes import PROPAGATION_S, wait_until
 from tests.cluster.reference import Reference
 from tests.cluster.release import Release
-from tests.cluster.system import Answer
+from tests.cluster.system import Answer, signing_with
 
-_OLD, _NEW = "2026-11", "2026-12"
+_OLD, _NEW = "2027-05", "2027-11"
 _SECRET = "switch-keys"
 
 
@@ -20,17 +20,17 @@ def signers(reference: Reference) -> Iterator[tuple[Release, Release]]:
     """The same service twice, under one keyring: one signs with the new key, one was forgotten."""
     system = reference.system
     system.namespace.secret(_SECRET, system.keys.public(_OLD, _NEW))
-    system.namespace.secret("signing", system.keys.private(_OLD, _NEW))
+    reference.give_private_keys(_OLD, _NEW)
     held = {
+        "workload": {"replicas": 1},
         "app": {"name": "signer"},
         "keyring": {"existingSecret": _SECRET},
-        "sidecar": {
-            "config": {"auth": {"switch": "enforce", "leeway": "1s", "max_lifetime": "2h"}}
-        },
+        "sidecar": {"config": {"auth": {"switch": "enforce", "leeway": "1s"}}},
     }
+    values = system.example("users", held)
     releases = (
-        system.release("switched", system.issuer_values(_NEW, held)),
-        system.release("forgotten", system.issuer_values(_OLD, held)),
+        system.release("switched", signing_with(_NEW, values)),
+        system.release("forgotten", signing_with(_OLD, values)),
     )
     for release in releases:
         release.install(wait=False)
@@ -44,7 +44,7 @@ def signers(reference: Reference) -> Iterator[tuple[Release, Release]]:
 def test_a_signer_that_was_left_behind_hands_out_nothing_after_the_switch(
     signers: tuple[Release, Release], reference: Reference
 ) -> None:
-    logins = ["POST http://switched/login", "POST http://forgotten/login"]
+    logins = ["POST http://switched/api/login/", "POST http://forgotten/api/login/"]
     wait_until("both hand out", lambda: _statuses(reference.client.ask(*logins)) == [200, 200])
     now = time.time()
     keys = reference.system.keys

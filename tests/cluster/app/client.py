@@ -1,9 +1,9 @@
 """A caller inside the cluster that never pauses, and counts what was not answered as it should be.
 
-``SERVICES`` are base addresses, separated by blanks; ``LOGIN`` is where it gets its tokens, again
-and again; ``PER_SECOND`` requests go out in all. Half of the workers keep their connections, the
-others open one for each request. ``GET /`` on port 8080 tells the counts. Runs in the sidecar's own
-image.
+``SERVICES`` are base addresses, separated by blanks, each called with a token in the field and in a
+cookie; ``LOGIN`` is where it gets its tokens, again and again; ``PER_SECOND`` requests go out in
+all. Half of the workers keep their connections, the others open one for each request. ``GET /`` on
+port 8080 tells the counts. Runs in the sidecar's own image.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Caller:
                 await asyncio.sleep(max(0.0, self.pause_s - took_s))
 
     async def _call(self, session: ClientSession, service: str) -> None:
-        fields = {"Authorization": f"Bearer {self.token}"}
+        fields = {"Authorization": f"Bearer {self.token}", "Cookie": f"session={self.token}"}
         try:
             async with session.get(f"{service}/x", headers=fields, timeout=PATIENCE) as answer:
                 text = await answer.text()

@@ -1,8 +1,9 @@
 """A small service for the tests on a cluster: it serves, hands out tokens, and shows what it got.
 
 Runs in the sidecar's own image, so that the tests need no second one. Settings: ``BIND``;
-``SIGNING_KEY``, a file ``ID.key`` with which ``/login`` signs; ``TTL_S`` of its tokens; ``GATE``,
-an address that is asked when the service starts and when it stops, for the tests of that order.
+``PRIVATE_KEY_PATH``, a file ``ID.key`` with which ``/api/login/`` signs; ``TTL_S`` of its tokens;
+``VERSION_NAME``; ``GATE``, an address that is asked when the service starts and when it stops, for
+the tests of that order.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def log_in(_: web.Request) -> web.Response:
-    key = Path(os.environ["SIGNING_KEY"])
+    key = Path(os.environ["PRIVATE_KEY_PATH"])
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -45,6 +46,10 @@ async def log_in(_: web.Request) -> web.Response:
     }
     token = jwt.encode(claims, SIGNING_KEYS[key], algorithm="RS256", headers={"kid": key.stem})
     return web.json_response({"Authorization": f"Bearer {token}"})
+
+
+async def say_version(_: web.Request) -> web.Response:
+    return web.json_response({"version": os.environ["VERSION_NAME"]})
 
 
 async def answer_slowly(request: web.Request) -> web.Response:
@@ -72,7 +77,7 @@ async def knock(gate: str, moment: str) -> None:
 
 #: Read once, at the start, as most signers do: a new key takes a restart.
 SIGNING_KEYS = {
-    path: path.read_text() for path in map(Path, filter(None, [os.environ.get("SIGNING_KEY")]))
+    path: path.read_text() for path in map(Path, filter(None, [os.environ.get("PRIVATE_KEY_PATH")]))
 }
 
 
@@ -81,7 +86,8 @@ def main() -> None:
     app.add_routes(
         [
             web.get("/healthz", show),
-            web.post("/login", log_in),
+            web.post("/api/login/", log_in),
+            web.get("/admin/version/", say_version),
             web.get("/slow", answer_slowly),
             web.route("*", "/{path:.*}", show),
         ]
