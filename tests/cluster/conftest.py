@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.images import sidecar_image
+from tests.cluster import images
 from tests.cluster.kubernetes import CommandFailed, Namespace, run
 from tests.cluster.reference import Reference
 from tests.cluster.system import System
@@ -51,7 +51,7 @@ def image() -> str:
         run(["kubectl", "get", "--raw", "/readyz"], timeout_s=30)
     except CommandFailed as error:
         pytest.exit(f"The cluster does not answer.\n{error}\n{_NEEDS}", returncode=2)
-    return sidecar_image()
+    return images.sidecar_image()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +77,12 @@ def reference(make_system: Callable[[str, str], System]) -> Reference:
     reference = Reference(make_system("reference", "restricted"))
     reference.start()
     return reference
+
+
+@pytest.fixture(scope="session")
+def prometheus_image(image: str) -> str:
+    """A Prometheus, in the cluster. ``image`` has seen to it that there is one."""
+    return images.prometheus_image()
 
 
 @pytest.fixture(scope="session")

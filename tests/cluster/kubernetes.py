@@ -115,6 +115,12 @@ class Namespace:
         chosen = (f"--container={container}",) if container else ()
         return self.kubectl("exec", pod, *chosen, "--", *command)
 
+    def ask(self, pod: str, *command: str) -> tuple[int, str]:
+        """The exit code of a command in a pod, and what it prints."""
+        kubectl = ["kubectl", f"--namespace={self.name}", "exec", pod, "--", *command]
+        done = subprocess.run(kubectl, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout or done.stderr
+
     def read(self, pod: str, port: int, path: str) -> str:
         """The answer of a pod to a GET, which the API server passes on."""
         return run(

@@ -3,6 +3,9 @@
 Users signs, thoughts and the frontend verify; the Secrets have the names of docs/install.md.
 """
 
+from datetime import UTC, datetime
+from typing import Any
+
 from tests.cluster.kubernetes import PROPAGATION_S, wait_until
 from tests.cluster.release import Release
 from tests.cluster.scraping import SCRAPE_INTERVAL_S
@@ -16,6 +19,9 @@ LOGIN_URL = f"{USERS_URL}/api/login/"
 FIRST_KEY = "2026-05"
 REPLICAS = 3
 ISSUERS = 2
+#: One node's pods share a clock.
+LEEWAY_S = 1
+MAX_LIFETIME_S = 30
 
 _PUBLIC, _PRIVATE = "verification-keys", "signing-key"
 #: To thoughts, a hundred times a second; and to the frontend.
@@ -35,12 +41,17 @@ class Reference:
         self.client: Client
 
     def _release(self, example: str, replicas: int) -> Release:
-        here = {
+        values = self.system.example(example, self.here(replicas))
+        return self.system.release(values["app"]["name"], values)
+
+    def here(self, replicas: int) -> dict[str, Any]:
+        """What is special here: everything that takes hours takes seconds."""
+        auth = {"leeway": f"{LEEWAY_S}s", "max_lifetime": f"{MAX_LIFETIME_S}s"}
+        return {
             "workload": {"replicas": replicas},
             "monitoring": {"scrapeInterval": f"{SCRAPE_INTERVAL_S}s"},
+            "sidecar": {"config": {"auth": auth}},
         }
-        values = self.system.example(example, here)
-        return self.system.release(values["app"]["name"], values)
 
     @property
     def releases(self) -> tuple[Release, ...]:
@@ -51,8 +62,7 @@ class Reference:
         self.give_private_keys()
         for release in self.releases:
             release.install(wait=False)
-        for release, replicas in zip(self.releases, (ISSUERS, REPLICAS, 1), strict=True):
-            release.wait_until_settled(replicas)
+        self.wait_until_settled()
         environment = {
             "LOGIN": LOGIN_URL,
             "SERVICES": " ".join(_CALLED),
@@ -62,6 +72,10 @@ class Reference:
         self.client.wait_until_ready()
         # A Service refuses for a moment, until each node knows its pods: those are not ours.
         wait_until("the caller is served", self._is_served)
+
+    def wait_until_settled(self) -> None:
+        for release, replicas in zip(self.releases, (ISSUERS, REPLICAS, 1), strict=True):
+            release.wait_until_settled(replicas)
 
     def _is_served(self) -> bool:
         return bool(self.client.counts()["answered"].get(THOUGHTS_URL, 0) > 50)
@@ -81,6 +95,18 @@ class Reference:
                 wait_until(
                     f"{pod} has the keys {key_ids}",
                     lambda release=release, pod=pod: release.key_ids(pod) == set(key_ids),  # type: ignore[misc]
+                    patience_s=PROPAGATION_S,
+                )
+
+    def state_switch(self, *key_ids: str) -> None:
+        """State beside the keys that from now on all signers use the last of them."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.publish(self.system.keys.public(*key_ids) | {f"{key_ids[-1]}.since": f"{now}\n"})
+        for release in self.releases:
+            for pod in release.pod_names():
+                wait_until(
+                    f"{pod} knows of the switch",
+                    lambda release=release, pod=pod: now in release.admin(pod, "/keys"),  # type: ignore[misc]
                     patience_s=PROPAGATION_S,
                 )
 

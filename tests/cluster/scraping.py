@@ -1,13 +1,15 @@
 """A real Prometheus in the cluster, with the scrape configuration and the rules that users get."""
 
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import yaml
 
-from tests.cluster.kubernetes import CHART, Document, Namespace, is_ready, wait_until
+from tests.cluster.kubernetes import CHART, CommandFailed, Document, Namespace, is_ready, wait_until
 from tests.cluster.system import POD_SECURITY, RESTRICTED
 
 _CONFIGURATION = Path(__file__).parents[2] / "deploy" / "examples" / "prometheus.yaml"
@@ -16,6 +18,8 @@ _PORT = 9090
 
 #: Often, so that tests need not wait; the chart is told the same.
 SCRAPE_INTERVAL_S = 2
+#: Longer than any token of the examples lives.
+_EVER_S = 100 * 3600
 
 
 class Prometheus:
@@ -26,6 +30,7 @@ class Prometheus:
         self._image = image
 
     def start(self) -> None:
+        """Return once it looks out for sidecars."""
         files = {
             "prometheus.yml": yaml.safe_dump(self._configuration()),
             "rules.yaml": yaml.safe_dump({"groups": self._groups()}),
@@ -33,6 +38,22 @@ class Prometheus:
         self._namespace.config_map(_NAME, files)
         self._namespace.apply(*self._rights(), self._pod())
         wait_until("Prometheus runs", lambda: is_ready(self._namespace.get("pod", _NAME)))
+
+    @property
+    def _url(self) -> str:
+        address = self._namespace.get("pod", _NAME)["status"]["podIP"]
+        return f"http://[{address}]:{_PORT}" if ":" in address else f"http://{address}:{_PORT}"
+
+    def rotate(self, pod: str, *words: str) -> tuple[int, Document]:
+        """The exit code and the answer of ``sidecar rotate``, in a pod of the sidecar's image."""
+        # It was there before anybody could hand out a token.
+        since = datetime.fromtimestamp(time.time() - _EVER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        options = (f"--prometheus={self._url}", f"--watched-since={since}", "--json")
+        code, text = self._namespace.ask(pod, "sidecar", "rotate", *words, *options)
+        try:
+            return code, json.loads(text)
+        except ValueError:
+            raise CommandFailed(f"sidecar rotate {' '.join(words)}: {code} {text}") from None
 
     def _configuration(self) -> Document:
         configuration: Document = yaml.safe_load(_CONFIGURATION.read_text())

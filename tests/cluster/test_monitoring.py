@@ -3,15 +3,14 @@
 import pytest
 import yaml
 
-from tests.cluster.images import prometheus_image
 from tests.cluster.kubernetes import CHART, wait_until
 from tests.cluster.reference import REPLICAS, Reference
 from tests.cluster.scraping import Prometheus
 
 
 @pytest.fixture(scope="module")
-def prometheus(reference: Reference) -> Prometheus:
-    prometheus = Prometheus(reference.system.namespace, prometheus_image())
+def prometheus(reference: Reference, prometheus_image: str) -> Prometheus:
+    prometheus = Prometheus(reference.system.namespace, prometheus_image)
     prometheus.start()
     return prometheus
 
@@ -46,4 +45,4 @@ def test_the_last_word_of_each_ended_signer_is_heard(
     reference.users.wait_until_settled(2)
 
     last_word = "max_over_time(sidecar_issuing_ended_timestamp_seconds[15m]) > 0"
-    assert prometheus.pods(last_word) == ended
+    assert ended <= prometheus.pods(last_word)

@@ -48,7 +48,7 @@ def test_a_signer_that_was_left_behind_hands_out_nothing_after_the_switch(
     wait_until("both hand out", lambda: _statuses(reference.client.ask(*logins)) == [200, 200])
     now = time.time()
     keys = reference.system.keys
-    earlier = keys.token(_OLD, issued_at=now - 60)
+    earlier = keys.token(_OLD, issued_at=now - 60, lifetime_s=3600)
 
     _state_switch(signers, reference, at=now - 30)
     after = reference.client.ask(*logins)

@@ -8,8 +8,10 @@ port 8080 tells the counts. Runs in the sidecar's own image.
 
 import asyncio
 import itertools
+import json
 import os
 import time
+from base64 import urlsafe_b64decode
 from collections import Counter, deque
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
@@ -17,6 +19,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 WORKERS = 8
 PATIENCE = ClientTimeout(total=30)
 FRESH_TOKEN_EVERY_S = 1.0
+SLOW_S = 1.0
 
 
 class Caller:
@@ -27,13 +30,16 @@ class Caller:
         self.token = ""
         self.answered: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.slowest_s = 0.0
+        self.expires: dict[str, int] = {}
+        self.slow: deque[str] = deque(maxlen=50)
         self.failures: deque[str] = deque(maxlen=50)
 
     async def keep_logged_in(self) -> None:
         async with ClientSession(connector=TCPConnector(force_close=True)) as session:
             while True:
+                began = time.monotonic()
                 await self._log_in(session)
+                self._note_time(self.login, time.monotonic() - began)
                 await asyncio.sleep(FRESH_TOKEN_EVERY_S)
 
     async def _log_in(self, session: ClientSession) -> None:
@@ -44,8 +50,17 @@ class Caller:
                     return
                 self.token = (await answer.json())["Authorization"].removeprefix("Bearer ")
                 self.answered[self.login] += 1
+                self._note_end()
         except (ClientError, OSError, TimeoutError) as error:
             self._fail(self.login, repr(error))
+
+    def _note_end(self) -> None:
+        """When the last token of each key ends that was handed out."""
+        head, claims = (
+            json.loads(urlsafe_b64decode(f"{part}==")) for part in self.token.split(".")[:2]
+        )
+        key_id = head["kid"]
+        self.expires[key_id] = max(claims["exp"], self.expires.get(key_id, 0))
 
     async def call_for_ever(self, is_keeping: bool) -> None:
         connector = TCPConnector(force_close=not is_keeping)
@@ -55,7 +70,7 @@ class Caller:
                 if self.token:
                     await self._call(session, service)
                 took_s = time.monotonic() - began
-                self.slowest_s = max(self.slowest_s, took_s)
+                self._note_time(service, took_s)
                 await asyncio.sleep(max(0.0, self.pause_s - took_s))
 
     async def _call(self, session: ClientSession, service: str) -> None:
@@ -71,6 +86,10 @@ class Caller:
             return
         self.answered[service] += 1
 
+    def _note_time(self, service: str, took_s: float) -> None:
+        if took_s > SLOW_S:
+            self.slow.append(f"{time.strftime('%H:%M:%S')} {service}: {took_s:.1f} s")
+
     def _fail(self, service: str, why: str) -> None:
         self.failed[service] += 1
         self.failures.append(f"{time.strftime('%H:%M:%S')} {service}: {why[:300]}")
@@ -85,7 +104,8 @@ async def tell(_: web.Request) -> web.Response:
             "answered": CALLER.answered,
             "failed": CALLER.failed,
             "failures": list(CALLER.failures),
-            "slowest_s": CALLER.slowest_s,
+            "expires": CALLER.expires,
+            "slow": list(CALLER.slow),
         }
     )
 
