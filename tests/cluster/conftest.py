@@ -30,13 +30,24 @@ tests/cluster/README.md says more."""
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Every test here needs the cluster, and some wait for kubelets' slowest habits."""
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
-            item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
+    own = [item for item in items if here in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.cluster)
+        item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
+    left_out = _of_other_parts(own)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _of_other_parts(items: list[pytest.Item]) -> list[pytest.Item]:
+    """With ``TEST_CLUSTER_PART=1/2``: the tests of every second file."""
+    part, _, parts = os.environ.get("TEST_CLUSTER_PART", "1/1").partition("/")
+    files = sorted({item.path for item in items})
+    chosen = files[int(part) - 1 :: int(parts)]
+    return [item for item in items if item.path not in chosen]
 
 
 @pytest.fixture(scope="session")
