@@ -142,6 +142,15 @@ def is_ready(pod: Document) -> bool:
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
+def describe(pod: Document) -> str:
+    """What each container of the pod is doing."""
+    status = pod["status"]
+    every = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+    states = [f"{each['name']} {json.dumps(each['state'])}" for each in every]
+    end = "ending, " if "deletionTimestamp" in pod["metadata"] else ""
+    return f"{pod['metadata']['name']}: {end}{', '.join(states) or status['phase']}"
+
+
 def restarts(pod: Document) -> int:
     """How often a container of the pod was started again."""
     status = pod["status"]

@@ -10,6 +10,7 @@ from tests.cluster.kubernetes import (
     CHART,
     Document,
     Namespace,
+    describe,
     is_ready,
     restarts,
     run,
@@ -38,14 +39,21 @@ class Release:
         self.namespace = namespace
         self.name = name
         self.values = dict(values)
+        self._before = self.values
 
     def install(self, *, wait: bool = True) -> None:
         self._helm("install", wait=wait)
 
     def upgrade(self, over: Mapping[str, Any], *, wait: bool = True) -> None:
         """Change these values, and keep the others."""
+        self._before = self.values
         self.values = merged(self.values, over)
         self._helm("upgrade", wait=wait)
+
+    def roll_back(self) -> None:
+        """To what it was before the last upgrade."""
+        self.helm("rollback", self.name, "--wait", "--timeout=180s")
+        self.values = self._before
 
     def _helm(self, verb: str, *, wait: bool) -> None:
         waiting = ("--wait", "--timeout=180s") if wait else ()
@@ -78,7 +86,9 @@ class Release:
 
         def is_settled() -> bool:
             pods = self.pods()
-            return len(pods) == replicas and all(map(is_ready, pods))
+            if len(pods) == replicas and all(map(is_ready, pods)):
+                return True
+            raise LookupError("; ".join(map(describe, pods)) or "there is no pod")
 
         wait_until(f"{self.name} has {replicas} pods, all ready", is_settled)
 

@@ -11,7 +11,7 @@ def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> 
     backend.install(wait=False)
     needs = {"backend": {"url": "http://backend/version", "min": "v1.1"}}
     values = system.values({"dependencies": needs, "dependencyWait": {"enabled": True}})
-    frontend = system.release("frontend", values)
+    frontend = system.release("late-frontend", values)
     frontend.install(wait=False)
     wait_until("the gate is being waited at", lambda: _waiting_at(frontend) == "dependencies")
     wait_until("it says for what", lambda: "v1.1" in frontend.log(_name(frontend), "dependencies"))

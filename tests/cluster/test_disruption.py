@@ -13,7 +13,7 @@ def test_an_upgrade_and_its_rollback_cost_no_request(reference: Reference) -> No
         reference.thoughts.upgrade({"app": {"version": {"name": "v2.4"}}})
         reference.thoughts.wait_until_settled(REPLICAS)
         between = set(reference.thoughts.pod_names())
-        reference.thoughts.helm("rollback", reference.thoughts.name, "--wait", "--timeout=180s")
+        reference.thoughts.roll_back()
         reference.thoughts.wait_until_settled(REPLICAS)
 
     assert not before & between

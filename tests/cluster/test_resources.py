@@ -10,6 +10,7 @@ from tests.cluster.reference import THOUGHTS_URL, Reference
 from tests.cluster.release import Release
 
 _MEASURED_S = 10.0
+_PER_SECOND = 100
 #: What the container's cgroup says, in version 2 of cgroups, else in version 1.
 _READ = """
 from pathlib import Path
@@ -48,8 +49,9 @@ def test_the_sidecar_stays_within_its_requests(reference: Reference) -> None:
     memory, cpu = _usage(reference.thoughts, pod)
     took_s = time.monotonic() - began
     per_second = (_served(reference) - served_before) / took_s
-    cores = (cpu - cpu_before) / took_s
-    figures = f"{per_second:.0f}/s: {memory / 2**20:.1f} MiB, {cores * 1000:.0f} m of a core"
+    # A machine with other work may let fewer through.
+    cores = (cpu - cpu_before) / took_s * _PER_SECOND / per_second
+    figures = f"{memory / 2**20:.1f} MiB, {cores * 1000:.0f} m of a core at {_PER_SECOND}/s"
     sys.stdout.write(figures)  # shown with -rP
     reference.thoughts.namespace.kubectl(
         "scale", "deployment", reference.thoughts.name, f"--replicas={len(pods)}"
