@@ -12,6 +12,7 @@ its type and place alone, since its text could hold anything.
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,7 @@ COULD_NOT_FIND_OUT = 3
 INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT
 READER_GONE = 141  # 128 + SIGPIPE, what the shell reports of a program that a pipe ended
+TERMINATED = 143  # 128 + SIGTERM
 
 
 class CommandGroup(Group):
@@ -123,6 +125,7 @@ def complete_variable() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line (of this process, where none is given) and exit with its code."""
+    _end_on_sigterm()
     code = run_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
@@ -132,6 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _end_on_sigterm() -> None:
+    """As a container's first process, which gets only signals that it handles; also at its start."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
