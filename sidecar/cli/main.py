@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _end_on_sigterm() -> None:
-    """As a container's first process, which gets only signals that it handles; also at its start."""
+    """For a container's first process, which gets only signals that it handles."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, _leave)
 
