@@ -49,7 +49,7 @@ def _keys(before: Picture, after: Picture) -> Iterator[tuple[str, str]]:
         if key_id not in was:
             yield "info", f"Key {key_id} is held: {verdict.state.replace('_', ' ')}."
         elif was[key_id].state is not verdict.state:
-            yield "info", f"Key {key_id} is {verdict.state.replace('_', ' ')}: {verdict.why}"
+            yield "info", f"Key {key_id} is {verdict.state.replace('_', ' ')} now."
     for key_id in was:
         if key_id not in now:
             yield "info", f"Key {key_id} is held by nobody any more."

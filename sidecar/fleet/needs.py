@@ -98,7 +98,8 @@ def _running(service: Service, requires: str) -> Iterable[Judgement]:
     """What each version that runs means, and each replica of which nobody knows what it runs."""
     for running in service.running:
         judgement = judge_version(requires, running.version)
-        share = f" ({len(running.replicas)} of {service.replicas})" if service.is_mixed else ""
+        is_shared = service.is_mixed and not judgement.holds
+        share = f" ({len(running.replicas)} of {service.replicas})" if is_shared else ""
         if judgement.holds and running.contradicted and requires != ANY:
             yield Judgement(
                 None,

@@ -75,7 +75,7 @@ def test_a_key_that_may_go_and_one_that_is_gone_are_told() -> None:
         picture(USERS, verdicts={"2026-08": verdict(state)})
         for state in (State.IN_USE, State.RETIRABLE)
     )
-    assert told(before, after) == [("info", "Key 2026-08 is retirable: Because.")]
+    assert told(before, after) == [("info", "Key 2026-08 is retirable now.")]
     assert told(after, of(USERS)) == [("info", "Key 2026-08 is held by nobody any more.")]
     assert told(of(USERS), before) == [("info", "Key 2026-08 is held: in use.")]
 
