@@ -17,17 +17,15 @@ from sidecar.cli.answers import Verb, format_change, format_status
 from sidecar.cli.fleet_serve import serve
 from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
+from sidecar.cli.needs import names_of, needs_options, tell, wanted_of
 from sidecar.cli.progress import waiting_for
 from sidecar.cli.sources import Place, build_source, source_options
-from sidecar.config.load import load_settings
-from sidecar.errors import VersionError
-from sidecar.fleet.change import Change, Told, judge_deployment, judge_rollback
+from sidecar.fleet.change import Change, judge_deployment, judge_rollback
 from sidecar.fleet.graph import FORMATS
 from sidecar.fleet.instances import METRICS
 from sidecar.fleet.services import Fleet, build_fleet
 from sidecar.fleet.source import Current, Source
 from sidecar.fleet.status import build_status
-from sidecar.versions.requirement import parse_requirement
 
 _PROMETHEUS = "--prometheus http://prometheus:9090"
 _CODES = {True: 0, False: DOES_NOT_HOLD, None: COULD_NOT_FIND_OUT}
@@ -95,17 +93,27 @@ def status(as_json: bool, place: Place) -> int:
 )
 @click.argument("service")
 @click.argument("version")
+@needs_options
 @_json_option
 @source_options
-def rollback(service: str, version: str, as_json: bool, place: Place) -> int:
+def rollback(
+    service: str,
+    version: str,
+    needs: tuple[str, ...],
+    config: Path | None,
+    as_json: bool,
+    place: Place,
+) -> int:
     """Say whether SERVICE may go back to VERSION, or who minds.
 
     Exit codes: 0 it may; 1 somebody who is deployed would be left unsatisfied; 2 there is no such
     service; 3 nobody is known to be, but a replica does not answer or a version has no order.
     """
+    wanted = wanted_of(needs, config)
     fleet = load_fleet(place)
     _check_name(fleet, service)
-    return _answer(judge_rollback(fleet, service, version), Verb.GO_BACK, as_json)
+    told = tell(fleet, service, wanted)
+    return _answer(judge_rollback(fleet, service, version, told), Verb.GO_BACK, as_json)
 
 
 @command.command(
@@ -124,19 +132,7 @@ def rollback(service: str, version: str, as_json: bool, place: Place) -> int:
 )
 @click.argument("service")
 @click.argument("version")
-@click.option(
-    "--needs",
-    multiple=True,
-    metavar="DEPENDENCY>=VERSION",
-    help="What the new version needs, as in users-backend>=v2.3,<v3. Repeatable. Default: what the"
-    " running version needs.",
-)
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The new version's own YAML file, whose `dependencies` say what it needs.",
-)
+@needs_options
 @click.option("--new", "is_new", is_flag=True, help="It is the first deployment of SERVICE.")
 @_json_option
 @source_options
@@ -151,16 +147,15 @@ def deploy(
 ) -> int:
     """Say whether VERSION may be deployed now, or what goes first.
 
+    What the version needs is what --needs or --config say, or else what the running version needs.
     Exit codes: 0 it may; 1 something else has to go first; 2 there is no such service; 3 nothing is
     known to stand in the way, but a replica does not answer or a version has no order.
     """
-    if needs and config is not None:
-        raise click.UsageError("give --needs or --config, not both")
-    wanted = [_parse_need(each) for each in needs] if needs else _read_needs(config)
+    wanted = wanted_of(needs, config)
     fleet = load_fleet(place)
     if not is_new:
         _check_name(fleet, service, hint="; --new is for its first deployment")
-    told = None if wanted is None else [_tell(fleet, service, each) for each in wanted]
+    told = tell(fleet, service, wanted)
     return _answer(judge_deployment(fleet, service, version, told), Verb.BE_DEPLOYED, as_json)
 
 
@@ -213,42 +208,7 @@ async def _ask(place: Place) -> Current:
 
 def _check_name(fleet: Fleet, service: str, hint: str = "") -> None:
     if service not in fleet.services:
-        raise click.UsageError(f"no service is called {service}; {_names(fleet)}{hint}")
-
-
-def _names(fleet: Fleet) -> str:
-    names = ", ".join(fleet.services) or "none"
-    return f"there is {names}" if len(fleet.services) < 2 else f"there are {names}"
-
-
-def _parse_need(text: str) -> tuple[str, str]:
-    """``users>=v2.3,<v3``: a name, and the short form of a requirement."""
-    end = next((index for index, each in enumerate(text) if each in "<>=!"), len(text))
-    name, requires = text[:end].strip(), text[end:].strip() or "any"
-    if not name:
-        raise click.UsageError(f"--needs {text!r} names no service; write users-backend>=v2.3")
-    try:
-        return name, str(parse_requirement(requires))
-    except VersionError as error:
-        raise click.UsageError(f"--needs {text!r}: {error.detail}") from None
-
-
-def _read_needs(config: Path | None) -> list[tuple[str, str]] | None:
-    if config is None:
-        return None
-    # A pipeline has not the service's keys, and its environment is not the service's.
-    dependencies = load_settings({"auth": "off"}, {}, config).settings.dependencies
-    return [(name, str(each.requirement())) for name, each in dependencies.items()]
-
-
-def _tell(fleet: Fleet, user: str, need: tuple[str, str]) -> Told:
-    dependency, requires = need
-    service = fleet.resolve(dependency, user)
-    if service is None:
-        raise click.UsageError(
-            f"nobody knows which service {user} calls {dependency}; {_names(fleet)}"
-        )
-    return Told(service, requires)
+        raise click.UsageError(f"no service is called {service}; {names_of(fleet)}{hint}")
 
 
 # --- showing -------------------------------------------------------------------------------------

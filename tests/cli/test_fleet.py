@@ -140,6 +140,16 @@ def test_a_rollback_that_is_refused_says_why_and_what_has_to_go_first(
     ]
 
 
+def test_what_the_old_version_needs_can_be_said(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs(*SYSTEM)
+    words = ("fleet", "rollback", "thoughts-backend", "v1.6", "--needs")
+    assert run(*words, "users<v2") == 1
+    assert "  1. deploy users-backend: v2.3 is not below v2" in capsys.readouterr().out
+    assert run(*words, "users<v3") == 0
+
+
 def test_a_rollback_is_0_1_or_3(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     runs(*SYSTEM)
     assert run("fleet", "rollback", "thoughts-backend", "v1.6") == 0
