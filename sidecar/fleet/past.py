@@ -20,7 +20,14 @@ from typing import Final
 
 from sidecar.errors import FleetError
 from sidecar.fleet.evidence import Evidence
-from sidecar.fleet.prometheus import KnownTarget, Prometheus, Series, matchers, why_no_sidecar
+from sidecar.fleet.prometheus import (
+    KnownTarget,
+    Prometheus,
+    Series,
+    check_fleets,
+    matchers,
+    why_no_sidecar,
+)
 from sidecar.fleet.replicas import (
     BEGINNING,
     CLOCK,
@@ -196,6 +203,7 @@ class _Past:
             ask(f"max_over_time(timestamp({beginning}){window})", now),
             ask(self.source.selector("", f'__name__=~"{names}"'), now),
         )
+        check_fleets(self.source, last)
         begun = {_identity(sample.labels): sample.value for sample in first}
         self.oldest = min(begun.values(), default=self.now)
         for sample in last:

@@ -148,6 +148,7 @@ class Prometheus:
         samples, up, services, heard = await asyncio.gather(*questions)
         if not services:
             raise FleetError(f"{self.name} {await why_no_sidecar(self, up)}")
+        check_fleets(self, (*services, *up))
         last_service = {sample.place: label(sample.labels, "service") for sample in services}
         last_heard = {sample.place: sample.value for sample in heard}
         jobs = {job for job, _ in last_service}
@@ -227,6 +228,19 @@ async def why_no_sidecar(source: Prometheus, up: Collection[Sample], window: str
         f"scrapes {len(up)} targets{matching}, none of which has the metrics of a sidecar{when}; "
         "let it scrape the sidecars' admin ports."
     )
+
+
+def check_fleets(source: Prometheus, samples: Iterable[Sample]) -> None:
+    """Refuse to take several fleets for one: each has a keyring of its own.
+
+    Raises :class:`FleetError`.
+    """
+    fleets = sorted({sample.labels.get("fleet", "") for sample in samples} - {""})
+    if len(fleets) > 1:
+        raise FleetError(
+            f"{source.name} scrapes several fleets, each with a keyring of its own: "
+            f"{', '.join(fleets)}. Choose one: --match 'fleet=\"{fleets[0]}\"'."
+        )
 
 
 def parse_interval(text: str) -> float | None:

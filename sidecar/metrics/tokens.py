@@ -159,7 +159,7 @@ def _seen(evidence: Mapping[str, Evidence]) -> Iterator[Metric]:
     )
     yield gauges(
         "sidecar_key_last_issued_timestamp_seconds",
-        "The newest iat of the key's accepted tokens; 0 = none.",
+        "The newest iat of the key's tokens that were presented, refused ones too; 0 = none.",
         "key",
         {key_id: seen.newest_issued_at or 0 for key_id, seen in evidence.items()},
     )

@@ -222,6 +222,8 @@ def test_only_what_matches_is_looked_at(remember: Remember) -> None:
 
     replicas = ask(past, match='fleet="production"').fleet.replicas
     assert [replica.name for replica in replicas] == ["users-0"]
+    with pytest.raises(FleetError, match="several fleets.*production, staging"):
+        ask(past)
     with pytest.raises(FleetError, match="knows no targets that match"):
         ask(past, match='fleet="nowhere"')
     with pytest.raises(FleetError, match="--match"):
