@@ -7,7 +7,7 @@ them: what the other has of ours is taken away. Called by ``cli.intercept``.
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Final
@@ -97,7 +97,8 @@ def _alone() -> Iterator[None]:
     except OSError as error:
         raise InterceptionError(f"{_NAMESPACE}: {error.strerror}") from None
     try:
-        fcntl.flock(namespace, fcntl.LOCK_EX)
+        with suppress(OSError):  # a kernel in user space may know no such locks
+            fcntl.flock(namespace, fcntl.LOCK_EX)
         yield
     finally:
         os.close(namespace)

@@ -1,5 +1,7 @@
 """Rules come into force whole or not at all, in one place, and go without a trace."""
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,17 @@ def test_where_there_is_no_such_namespace_it_is_said(
     monkeypatch.setattr(apply, "_NAMESPACE", "/nowhere/net")
     with pytest.raises(InterceptionError, match=r"^/nowhere/net: No such file or directory$"):
         apply_plan(plan())
+
+
+def test_a_kernel_that_cannot_lock_a_namespace_intercepts_all_the_same(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    apply_plan(plan())
+    assert compare(plan()).difference == ()
 
 
 @pytest.mark.parametrize("program", ["iptables", "ip6tables"])
