@@ -1,8 +1,10 @@
 """The start gate: no service starts before what it needs runs at the version that it needs."""
 
-from tests.cluster.kubernetes import Document, wait_until
+import pytest
+
+from tests.cluster.kubernetes import CommandFailed, Document, wait_until
 from tests.cluster.reference import Reference
-from tests.cluster.release import Release
+from tests.cluster.release import Release, merged
 
 
 def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> None:
@@ -23,6 +25,23 @@ def test_a_service_waits_for_the_version_that_it_needs(reference: Reference) -> 
     assert "v1.1" in frontend.admin(_name(frontend), "/dependencies")
     for release in (backend, frontend):
         release.helm("uninstall", release.name)
+
+
+def test_an_upgrade_goes_no_further_than_what_it_needs_allows(reference: Reference) -> None:
+    thoughts = reference.thoughts
+    before = set(thoughts.pod_names())
+    needs = {"users-backend": {"url": "http://users-backend/version", "min": "v9.0"}}
+    values = merged(
+        thoughts.values,
+        {"dependencies": needs, "preflight": {"dependencies": True, "timeout": "1s"}},
+    )
+    release = reference.system.release(thoughts.name, values)
+
+    with pytest.raises(CommandFailed, match="pre-upgrade hooks failed"):
+        release.upgrade({})
+
+    assert set(thoughts.pod_names()) == before
+    thoughts.upgrade({})
 
 
 def _pod(release: Release) -> Document:

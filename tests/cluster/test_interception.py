@@ -19,17 +19,20 @@ def intercepted(reference: Reference, transparent: Callable[[], System]) -> Iter
     """An application that listens on every address, and is probed on its own port."""
     system = transparent()
     system.namespace.secret("verification-keys", reference.system.keys.public(reference.signing))
-    path = {"httpGet": {"path": "/healthz", "port": _APP_PORT}, "periodSeconds": 1}
+    path = {"httpGet": {"path": "/healthz", "port": _APP_PORT}}
+    often = path | {"periodSeconds": 1}
     values = {
         "app": {
             "env": [{"name": "BIND", "value": "0.0.0.0"}],
-            "probes": {"startup": path, "liveness": path, "readiness": path},
+            "probes": {"startup": often, "liveness": path, "readiness": often},
         },
         "interception": {"enabled": True},
     }
     release = system.release("intercepted", system.values(values))
     release.install(wait=False)
     release.wait_until_settled(1)
+    url = f"GET http://{release.name}.{release.namespace.name}/x"
+    wait_until("its Service leads to it", lambda: reference.client.ask_one(url).status == 401)
     yield release
     release.helm("uninstall", release.name)
 

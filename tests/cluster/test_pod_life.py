@@ -11,16 +11,20 @@ from tests.cluster.reference import Reference
 from tests.cluster.release import ADMIN_PORT, Release
 
 
-@pytest.fixture(scope="module")
-def lone(reference: Reference) -> Iterator[Release]:
-    """One pod, whose application asks the sidecar when it starts and when it stops."""
+@pytest.fixture(scope="module", params=["auto", False], ids=["native", "container"])
+def lone(request: pytest.FixtureRequest, reference: Reference) -> Iterator[Release]:
+    """One pod, whose application asks the sidecar when it starts and when it stops.
+
+    The sidecar is a native one where the cluster has them, and a container as before there were.
+    """
+    sidecar = {"native": request.param, "config": {"shutdown": {"drain": "2s", "grace": "8s"}}}
     gate = [{"name": "GATE", "value": f"http://127.0.0.1:{ADMIN_PORT}/live"}]
     system = reference.system
-    release = system.release("lone", system.values({"app": {"env": gate}}))
+    release = system.release("lone", system.values({"app": {"env": gate}, "sidecar": sidecar}))
     release.install(wait=False)
     release.wait_until_settled(1)
     yield release
-    release.helm("uninstall", release.name)
+    release.uninstall()
 
 
 def test_the_sidecar_serves_before_the_application_starts(lone: Release) -> None:
@@ -37,7 +41,7 @@ def test_the_last_requests_are_answered_and_the_sidecar_goes_last(
     follow = ["kubectl", f"--namespace={lone.namespace.name}", "logs", "--follow", pod]
     log = subprocess.Popen([*follow, "--container=app"], stdout=subprocess.PIPE, text=True)
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(reference.client.ask_one, f"GET http://lone/slow?seconds=8 {token}")
+        asked = pool.submit(reference.client.ask_one, f"GET http://lone/slow?seconds=5 {token}")
         wait_until("the request is on its way", lambda: _in_flight(lone, pod) == 1)
         lone.namespace.kubectl("delete", "pod", pod, "--wait=true")
         answer = asked.result()
