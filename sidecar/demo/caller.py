@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import aiohttp
 
@@ -15,6 +16,13 @@ class NoToken(SidecarError):
 
     reason = "no_token"
     title = "The Users Backend handed out no token"
+
+
+class NoReport(SidecarError):
+    """An admin port did not say what the demo has to show."""
+
+    reason = "no_report"
+    title = "A sidecar did not answer on its admin port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,16 @@ class Caller:
                 return Answer(response.status, reason, is_from_sidecar)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return Answer(0, type(error).__name__)
+
+    async def fetch_dependencies(self, admin_url: str) -> list[dict[str, Any]]:
+        """What ``GET /dependencies`` lists. Raises :class:`NoReport`."""
+        url = f"{admin_url}/dependencies"
+        try:
+            async with self._session.get(url, raise_for_status=True) as response:
+                found: list[dict[str, Any]] = (await response.json())["dependencies"]
+                return found
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            raise NoReport(f"demo: {url} did not answer: {type(error).__name__}") from None
 
     async def log_in(self, url: str, username: str) -> str:
         """The token that a login is answered with. Raises :class:`NoToken`."""

@@ -15,7 +15,7 @@ from sidecar.demo.observer import Observer, Source
 from sidecar.demo.picture import Counts, draw
 from sidecar.demo.pods import FRONTEND, LIFETIME_S, USERS, Pod
 from sidecar.demo.prometheus import Scraper
-from sidecar.demo.screen import Screen
+from sidecar.demo.screen import Row, Screen
 from sidecar.demo.stage import Line
 from sidecar.demo.store import Store
 from sidecar.demo.story import NEW, OLD, Story, take_steps
@@ -84,8 +84,10 @@ async def _perform(theatre: Theatre, interruption: Interruption, *, once: bool) 
         async with Caller() as caller:
             await _raise(system, caller)
             _introduce(theatre.screen, system, time.monotonic() - begun_at)
+            await _show_dependencies(theatre.screen, system, caller)
             source = _build_source(theatre.prometheus, system, watched_since)
-            theatre.screen.paragraph(f"evidence: {source.name}")
+            theatre.screen.line()
+            theatre.screen.paragraph(f"The evidence is kept by {source.name}.")
             visitors = Visitors(system.pods_of(FRONTEND)[0].url)
 
             def show(fleet: Fleet) -> None:
@@ -149,13 +151,22 @@ async def _guard(system: System) -> None:
 def _introduce(screen: Screen, system: System, took_s: float) -> None:
     screen.heading(f"Three services, each behind its own sidecar, started in {took_s:.1f} s")
     for pod in system.pods.values():
-        service = pod.service
-        needs = ", ".join(f"{name} {least}" for name, least in service.needs.items())
-        needed = f", needs {needs}" if needs else ""
-        does = "signs the tokens" if service.signs else f"verifies tokens{needed}"
-        screen.line(f"{pod.name:<11} {service.name} {service.version} {does}")
+        does = "signs tokens" if pod.service.signs else "verifies tokens"
+        screen.line(f"{pod.name:<11} {pod.service.name} {pod.service.version}, {does}")
     screen.line(f"visitors {screen.arrow} frontend {screen.arrow} the backends, all the time")
     screen.line(f"a token is good for {LIFETIME_S} s here, in place of two days")
+
+
+async def _show_dependencies(screen: Screen, system: System, caller: Caller) -> None:
+    """What the sidecars found when they asked what their services need; else none is ready."""
+    screen.line()
+    screen.line("What each needs of the others, as its sidecar has asked:")
+    rows = []
+    for pod in system.pods.values():
+        for each in await caller.fetch_dependencies(pod.admin_url):
+            cells = (pod.service.name, each["name"], each["requires"], each["version"])
+            rows.append(Row((*cells, each["state"]), bool(each["satisfied"])))
+    screen.table(("SERVICE", "NEEDS", "VERSION", "RUNS", "STATE"), rows)
 
 
 def _conclude(screen: Screen, tally: Tally, wrong: list[str]) -> None:

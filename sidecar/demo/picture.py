@@ -1,6 +1,7 @@
 """The picture at the foot of the terminal: the six steps, the two keys, the pods. Pure.
 
-Every mark is a sign and a word, never a colour alone.
+Every mark is a sign and a word, never a colour alone. What matters most stands first in each line,
+for terminals that are narrow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def _headline(counts: Counts) -> Line:
     failed = {"fg": "red", "bold": True} if counts.failed else {"fg": "green"}
     return [
         (f" {minutes:02}:{seconds:02}  ", {"bold": True}),
-        (f"{counts.asked:,} requests of visitors, ", {}),
+        (f"{counts.asked:,} requests, ", {}),
         (f"{counts.failed:,} failed", failed),
     ]
 
@@ -53,9 +54,8 @@ def _headline(counts: Counts) -> Line:
 def _step(step: Step) -> Line:
     mark, style = _MARKS[step.progress]
     return [
-        (f" {mark} ", style),
-        (f"{step.number} {step.title:<38} ", {}),
-        (str(step.progress), style),
+        (f" {mark} {step.progress:<8}", style),
+        (f"{step.number} {step.title}", {}),
     ]
 
 
@@ -67,13 +67,11 @@ def _keys(fleet: Fleet) -> list[Line]:
 
 
 def _key(fleet: Fleet, key_id: str, verdict: Verdict, live: int, most: int) -> Line:
-    bar = "█" * round(_BAR * live / most)
-    is_newest = key_id == fleet.ring.newest
-    colour: Span = (f"{bar:<{_BAR}}", {"fg": "cyan" if is_newest else "yellow"})
+    colour = "cyan" if key_id == fleet.ring.newest else "yellow"
     return [
-        (f" {key_id}  ", {"bold": True}),
-        colour,
-        (f" {live:>3} alive  {_state(fleet, verdict)}", {}),
+        (f" {key_id} ", {"bold": True}),
+        (f"{live:>3} alive, {_state(fleet, verdict):<24} ", {}),
+        ("█" * round(_BAR * live / most), {"fg": colour}),
     ]
 
 
@@ -96,4 +94,4 @@ def _pod(replica: Replica) -> Line:
         held_back = sum(page.refused_total for page in replica.watch.issued.values())
         said += f", handed out {' and '.join(handed_out) or 'nothing'}"
         said += f", {held_back} held back" if held_back else ""
-    return [(f" {replica.place:<28}", {}), (said, _QUIET)]
+    return [(f" {replica.name:<11}", {}), (said, _QUIET)]

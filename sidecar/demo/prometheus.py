@@ -50,7 +50,7 @@ class Scraper:
 
     @property
     def name(self) -> str:
-        return f"a real Prometheus at {self.url}, which scrapes every sidecar each second"
+        return f"a real Prometheus at {self.url}, which asks every sidecar each second"
 
     def options(self) -> list[str]:
         """See ``observer.Source``."""

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from sidecar.demo import trials
 from sidecar.demo.caller import Caller
@@ -25,6 +26,7 @@ from sidecar.rotation.moment import format_moment
 from sidecar.rotation.replica import Fleet, combined_evidence
 from sidecar.rotation.signers import Missing
 from sidecar.rotation.steps import TITLES, Progress, Step, take_stock
+from sidecar.rotation.succession import Statement
 from sidecar.rotation.verdict import judge_fleet
 
 #: The key that is in use when the demo begins, and the one that follows it.
@@ -107,7 +109,7 @@ class Story:
         self.system.sign_with(self.system.pods[_PROMPT], NEW)
         fleet = await self._until(_has_one_laggard, f"{_LAGGARD} was not found to lag behind")
         step = _step(fleet, 4)
-        self.screen.verdict(f"found: step 4 is {step.progress}. {step.why}", is_right=True)
+        self.screen.verdict(f"found: {step.why}", is_right=True)
         self._show_missing(step.missing)
         self._try_to_retire(fleet)
         await self._hold_the_laggard()
@@ -121,17 +123,7 @@ class Story:
         self._verdict(f"{'refused' if is_refused else 'let go'}: {decision.why}", is_refused)
 
     async def _hold_the_laggard(self) -> None:
-        since = math.ceil(time.time()) + _AHEAD_S
-        at = format_moment(since)
-        self.screen.line()
-        self.screen.paragraph(
-            f"The switch is stated for {at}: {NEW}.since goes into every keyring, and the sidecars "
-            f"enforce it. From then on {_LAGGARD} cannot hand out a token of {OLD} any more."
-        )
-        # Beside the signers first: their doors must be closed before anybody refuses.
-        for pod in self.system.pods_of(USERS):
-            self.system.state_switch(pod, NEW, since)
-        await self._until(lambda fleet: _is_stated(fleet, USERS), "the switch was not stated")
+        since = await self._state_beside_signers()
         for pod in self.system.pods_of(THOUGHTS, FRONTEND):
             self.system.state_switch(pod, NEW, since)
         fleet = await self._until(
@@ -143,6 +135,23 @@ class Story:
             f"(503 signer_behind); the frontend asked {_PROMPT} instead.",
             is_right=True,
         )
+
+    async def _state_beside_signers(self) -> float:
+        """For which moment the switch is stated, and known to every signer's sidecar before that:
+        their doors must close before anybody refuses."""
+        while True:
+            since = float(math.ceil(time.time()) + _AHEAD_S)
+            self.screen.line()
+            self.screen.paragraph(
+                f"The switch is stated for {format_moment(since)}: {NEW}.since goes into every "
+                f"keyring, and the sidecars enforce it. From then on {_LAGGARD} cannot hand out a "
+                f"token of {OLD} any more."
+            )
+            for pod in self.system.pods_of(USERS):
+                self.system.state_switch(pod, NEW, since)
+            await self._until(partial(_is_stated, since=since), "the switch was not stated")
+            if time.time() < since:
+                return since
 
     async def _wait_for_the_last_token(self) -> None:
         self._announce(5, f"Whoever has a token of {OLD} may use it until it expires.")
@@ -244,10 +253,10 @@ def _has_one_laggard(fleet: Fleet) -> bool:
     return missing == [f"{USERS}/{_LAGGARD}"]
 
 
-def _is_stated(fleet: Fleet, service: str) -> bool:
-    """Whether the service's replicas know of the switch."""
-    replicas = [replica for replica in fleet.present if replica.service == service]
-    return all(replica.ring.statement_of(NEW) is not None for replica in replicas)
+def _is_stated(fleet: Fleet, since: float) -> bool:
+    """Whether the signers' sidecars know of this switch."""
+    signers = [replica for replica in fleet.present if replica.service == USERS]
+    return all(replica.ring.statement_of(NEW) == Statement(NEW, since) for replica in signers)
 
 
 def _has_ended(fleet: Fleet) -> bool:

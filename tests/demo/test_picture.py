@@ -19,15 +19,15 @@ def texts(*, failed: int = 0) -> list[str]:
 def test_it_shows_the_steps_the_keys_and_the_pods() -> None:
     lines = texts()
 
-    assert lines[1] == " 01:15  1,234 requests of visitors, 0 failed"
-    assert lines[2] == " ✓ 1 Every service can hold several keys    done"
-    assert lines[7] == " · 6 The old key is gone from everyone      not yet"
+    assert lines[1] == " 01:15  1,234 requests, 0 failed"
+    assert lines[2] == " ✓ done    1 Every service can hold several keys"
+    assert lines[7] == " · not yet 6 The old key is gone from everyone"
     old, young = lines[8:10]
-    assert old.startswith(f" old  {'█' * 6} ")
-    assert "  3 alive  in use, may go in " in old
-    assert young.startswith(f" young  {'█' * 24} ")
-    assert young.endswith(" 12 alive  current")
-    assert lines[10] == " thoughts/t-0                holds old young"
+    assert old.startswith(" old   3 alive, in use, may go in ")
+    assert old.endswith(f" {'█' * 6}")
+    assert young.startswith(" young  12 alive, current ")
+    assert young.endswith(f" {'█' * 24}")
+    assert lines[10] == " t-0        holds old young"
     assert lines[11].endswith("holds old young, handed out 2 of old and 2 of young")
 
 
