@@ -194,9 +194,8 @@ def _open_doors(theatre: Theatre, system: System, source: Source) -> None:
         screen.line(f"console of {pod.name:<11} {pod.admin_url}/")
     screen.line(f"logs and keys          {system.directory}")
     (frontend,) = system.pods_of(FRONTEND)
-    users = system.pods_of(USERS)[0]
     options = shlex.join([*source.options(), "--frontend", FRONTEND])
     screen.heading("Three commands to try next")
     screen.line(f'curl -s -d \'{{"username": "you"}}\' {frontend.url}/login')
-    screen.line(f"curl -s {users.admin_url}/keys")
     screen.line(f"{program} rotate status {options}")
+    screen.line(f"{program} fleet serve {options}")

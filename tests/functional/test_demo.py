@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import click
 import pytest
 
 from tests.cli.terminal import run_in_terminal
+from tests.functional.sidecar_process import free_port
 
 MARK = "DEMO_UNDER_TEST"
 #: The whole story takes less than a minute; a busy machine may take longer.
@@ -250,7 +252,7 @@ def test_a_demo_that_is_told_to_end_leaves_nothing(
 @pytest.mark.needs_tool("curl")
 def test_it_stays_up_and_every_door_that_it_names_opens(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, *ALONE)
-    text = demo.read_until("rotate status")
+    text = demo.read_until("fleet serve")
     consoles = re.findall(r"^ +console of (\S+) +(\S+)$", text, re.MULTILINE)
     assert [name for name, _ in consoles] == ["users-1", "thoughts-1", "frontend-1", "users-3"]
     for _, url in consoles:
@@ -260,11 +262,24 @@ def test_it_stays_up_and_every_door_that_it_names_opens(demos: list[Demo], tmp_p
 
     assert len(commands) == 3
     assert json.loads(run(commands[0]))["Authorization"].startswith("Bearer ")
-    keys = json.loads(run(commands[1]))["keys"]
-    assert [key["id"] for key in keys] == ["2026-11"]
-    steps = json.loads(run(f"{commands[2]} --json"))["steps"]
+    steps = json.loads(run(f"{commands[1]} --json"))["steps"]
     assert [step["title"] for step in steps] == TITLES
     assert [step["progress"] for step in (steps[0], steps[1], steps[5])] == ["done"] * 3
+    console = subprocess.Popen(
+        shlex.split(f"{commands[2]} --listen 127.0.0.1:{free_port()}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert console.stdout is not None
+        said = console.stdout.readline()
+        url = re.search(r"http://\S+", said)
+        assert url is not None, said
+        assert b"users-backend" in run(f"curl -s {url[0].rstrip('.')}state")
+    finally:
+        console.terminate()
+        console.communicate()
     assert demo.process.poll() is None
 
 
