@@ -58,7 +58,7 @@ def perform(
     theatre = Theatre(screen, show, shlex.join(program), prometheus)
     try:
         return asyncio.run(_perform(theatre, interruption, once=once))
-    except (asyncio.CancelledError, BaseExceptionGroup) as error:
+    except (asyncio.CancelledError, SidecarError, BaseExceptionGroup) as error:
         show([])
         if interruption.exit_code is None:
             raise _first_of(error) from None
@@ -82,6 +82,7 @@ async def _perform(theatre: Theatre, interruption: Interruption, *, once: bool) 
     begun_at, watched_since = time.monotonic(), time.time()
     with build_system() as system:
         async with Caller() as caller:
+            theatre.show([[(" Starting three services and their sidecars ...", {"dim": True})]])
             await _raise(system, caller)
             _introduce(theatre.screen, system, time.monotonic() - begun_at)
             await _show_dependencies(theatre.screen, system, caller)

@@ -100,3 +100,18 @@ def test_the_environment_of_a_process_configures_no_sidecar_and_finds_this_code(
     code, other = environ["PYTHONPATH"].split(os.pathsep)
     assert (Path(code) / "sidecar" / "demo").is_dir()
     assert other == "/other"
+
+
+def test_a_process_that_was_asked_to_end_is_no_failure_and_is_not_left_behind(
+    tmp_path: Path,
+) -> None:
+    with Processes(tmp_path) as processes:
+        process = processes.start("deaf", STUBBORN, os.environ)
+        deadline = time.monotonic() + 30
+        while "deaf" not in process.log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        processes.begin_end(process)
+        processes.check()
+        assert is_running(process.popen.pid)
+
+    assert process.popen.returncode == -signal.SIGKILL
