@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.site_links import name_outside_files
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "docs/getting-started.md")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -113,6 +115,14 @@ def test_every_link_leads_to_a_file_that_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_on_the_site_what_is_no_page_is_named_and_what_is_not_there_stays_a_broken_link() -> None:
+    text = "[a](../Makefile) [`Makefile`](../Makefile#x) [b](../no) [c](rules.md#x) [d](https://x/)"
+
+    shown = name_outside_files(text, ROOT / "docs")
+
+    assert shown == "a (`Makefile`) `Makefile` [b](../no) [c](rules.md#x) [d](https://x/)"
 
 
 def test_every_page_stands_in_the_contents_of_the_site() -> None:
