@@ -12,6 +12,7 @@ scrape that is remembered, nobody knows, whatever is stated.
 
 import asyncio
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -70,8 +71,8 @@ class _Life:
 
     labels: Mapping[str, str]
     name: str = ""
-    first_up: float = math.nan
-    last_up: float = math.nan
+    first_up: float = math.inf
+    last_up: float = -math.inf
     is_up: bool | None = None
     runs: list[tuple[float, float]] = field(default_factory=list)  # first and last scrape
     gaps: tuple[Interval, ...] = ()
@@ -101,6 +102,7 @@ class _Past:
         self.window = ""  # as a PromQL subquery
         self.lives: dict[_Identity, _Life] = {}
         self.jobs: set[str] = set()
+        self.relabelled: set[_Identity] = set()
 
     async def load(self, stated_watch: float | None) -> Evidence:
         self.now = await self.source.now()
@@ -204,26 +206,35 @@ class _Past:
             ask(self.source.selector("", f'__name__=~"{names}"'), now),
         )
         check_fleets(self.source, last)
-        begun = {_identity(sample.labels): sample.value for sample in first}
+        begun: dict[_Identity, float] = {}
+        for sample in first:
+            identity = _identity(sample.labels)
+            # Labels that came later make another series of the same target.
+            self.relabelled |= {identity} if identity in begun else set()
+            begun[identity] = min(begun.get(identity, math.inf), sample.value)
         self.oldest = min(begun.values(), default=self.now)
         for sample in last:
             identity = _identity(sample.labels)
-            life = self.lives[identity] = _Life(sample.labels)
-            life.runs = [(begun.get(identity, sample.value), sample.value)]
+            life = self.lives.setdefault(identity, _Life(sample.labels))
+            ends = max((sample.value, *(end for _, end in life.runs)))
+            life.runs = [(begun.get(identity, ends), ends)]
         self.jobs |= {identity[0] for identity in self.lives}
         answering = {_identity(s.labels): s for s in samples if s.name == BEGINNING}
-        scraped = {_identity(sample.labels): sample for sample in last_up}
         for sample in first_up:
             identity = _identity(sample.labels)
             if identity[0] in self.jobs:
-                self.lives.setdefault(identity, _Life(sample.labels)).first_up = sample.value
-        for identity, sample in scraped.items():
+                life = self.lives.setdefault(identity, _Life(sample.labels))
+                life.first_up = min(life.first_up, sample.value)
+        for sample in last_up:
+            identity = _identity(sample.labels)
             if identity in self.lives:
-                self.lives[identity].last_up = sample.value
+                life = self.lives[identity]
+                life.last_up = max(life.last_up, sample.value)
         for sample in is_up:
             identity = _identity(sample.labels)
             if identity in self.lives:
-                self.lives[identity].is_up = sample.value == 1
+                life = self.lives[identity]
+                life.is_up = sample.value == 1 or bool(life.is_up)
         for target in targets or ():
             identity = _identity(target.labels)
             if not target.is_scraped and identity[0] in self.jobs:
@@ -236,9 +247,16 @@ class _Past:
         return [sample for sample in samples if _identity(sample.labels) in answering]
 
     def _name_all(self) -> None:
+        """Two that are there at once have two names; who came after another may have its name."""
         namespaces = {life.labels.get("namespace") for life in self.lives.values()}
+        there: dict[str, set[str]] = defaultdict(set)
         for life in self.lives.values():
             life.name = _name(life.labels, len(namespaces) > 1)
+            if life.is_up is not None:
+                there[life.name].add(life.labels.get("instance", ""))
+        for life in self.lives.values():
+            if len(there[life.name]) > 1:
+                life.name += f" ({life.labels.get('instance', '')})"
 
     # --- runs --------------------------------------------------------------------------------
 
@@ -250,10 +268,15 @@ class _Past:
             self.source.vector(f"count_over_time({up}[{self.window_s:.0f}s])", self.now),
             self.source.vector(f"sum_over_time({up}[{self.window_s:.0f}s])", self.now),
         )
-        good = {_identity(sample.labels): sample.value for sample in succeeded}
-        failed = [_identity(s.labels) for s in tried if good.get(_identity(s.labels)) != s.value]
+        restarted = {_identity(sample.labels) for sample in changed}
+        good = {tuple(sorted(sample.labels.items())): sample.value for sample in succeeded}
+        failed = {
+            _identity(sample.labels)
+            for sample in tried
+            if good.get(tuple(sorted(sample.labels.items()))) != sample.value
+        }
         await asyncio.gather(
-            *(self._split(_identity(sample.labels)) for sample in changed),
+            *(self._split(identity) for identity in {*restarted, *self.relabelled}),
             *(self._find_gaps(identity) for identity in failed if identity in self.lives),
         )
 
@@ -318,20 +341,28 @@ class _Past:
         history = History(self.interval_s)
         for outage in outages:
             history.nothing_was_scraped(outage.start, outage.end)
+        by_name: dict[str, list[_Life]] = defaultdict(list)
         for life in self.lives.values():
-            self._enter(history, life)
+            by_name[life.name].append(life)
+        for name, lives in by_name.items():
+            self._enter(history, name, lives)
         return history
 
-    def _enter(self, history: History, life: _Life) -> None:
-        name, service, heard_at = life.name, "", life.first_up - self.interval_s
-        for replica in life.replicas:
+    def _enter(self, history: History, name: str, lives: list[_Life]) -> None:
+        """One after the other, as they were there: a StatefulSet's pod comes back at another
+        address."""
+        newest = max(lives, key=lambda life: (life.is_up is not None, life.last_up))
+        service, heard_at = "", newest.first_up - self.interval_s
+        replicas = [replica for life in lives for replica in life.replicas]
+        for replica in sorted(replicas, key=lambda replica: replica.scraped_at):
             history.heard(replica)
             service, heard_at = replica.service, replica.scraped_at
-        was_silent = math.isnan(life.last_up) or life.last_up > heard_at + self.interval_s / 2
-        if life.is_up is not True and was_silent:
-            history.silent(service, name, heard_at + self.interval_s)
-        if life.is_up is None:
-            history.gone(name, min(life.last_up + self.interval_s, self.now))
+        was_silent = math.isinf(newest.last_up) or newest.last_up > heard_at + self.interval_s / 2
+        if newest.is_up is not True and was_silent:
+            since = self.now if math.isinf(heard_at) else heard_at + self.interval_s
+            history.silent(service, name, since)
+        if newest.is_up is None:
+            history.gone(name, min(newest.last_up + self.interval_s, self.now))
 
     async def _outages(self) -> list[Interval]:
         """When nobody was scraped at all."""

@@ -224,8 +224,9 @@ async def why_no_sidecar(source: Prometheus, up: Collection[Sample], window: str
     when = f" in the last {window}" if window else " now"
     if not up:
         return f"knows no targets{matching}{when}; check the scrape configuration, and --match."
+    many = "one target" if len(up) == 1 else f"{len(up)} targets"
     return (
-        f"scrapes {len(up)} targets{matching}, none of which has the metrics of a sidecar{when}; "
+        f"scrapes {many}{matching}, but no metrics of a sidecar{when}; "
         "let it scrape the sidecars' admin ports."
     )
 

@@ -81,7 +81,15 @@ class _Scrape:
         return self.one(name) or None
 
     def by_key(self, name: str) -> dict[str, float]:
-        """The sum of its samples for each key."""
+        """The value of a gauge for each key; the highest, where a store has one twice."""
+        found: dict[str, float] = {}
+        for sample in self.by_name.get(name, ()):
+            key_id = label(sample.labels, "key")
+            found[key_id] = max(found.get(key_id, sample.value), sample.value)
+        return found
+
+    def totals(self, name: str) -> dict[str, float]:
+        """The sum of a counter's samples for each key."""
         sums: dict[str, float] = {}
         for sample in self.by_name.get(name, ()):
             key_id = label(sample.labels, "key")
@@ -133,15 +141,15 @@ def _ring(scrape: _Scrape) -> Succession:
 
 
 def _presented(scrape: _Scrape) -> Mapping[str, Evidence]:
-    accepted, live = scrape.by_key(_ACCEPTED), scrape.by_key(_LIVE)
+    accepted, live = scrape.totals(_ACCEPTED), scrape.by_key(_LIVE)
     last_used, last_issued = scrape.by_key(_LAST_USED), scrape.by_key(_LAST_ISSUED)
     expiry, longest = scrape.by_key(_LATEST_EXPIRY), scrape.by_key(_LONGEST)
-    refused, last_refused = scrape.by_key(_REFUSED), scrape.by_key(_LAST_REFUSED)
+    refused, last_refused = scrape.totals(_REFUSED), scrape.by_key(_LAST_REFUSED)
     late = _Scrape.of(
         sample
         for sample in scrape.by_name.get(_REFUSED, ())
         if label(sample.labels, "reason") == _AFTER_SWITCH
-    ).by_key(_REFUSED)
+    ).totals(_REFUSED)
     return {
         key_id: Evidence(
             accepted_total=int(accepted.get(key_id, 0)),
@@ -162,7 +170,7 @@ def _presented(scrape: _Scrape) -> Mapping[str, Evidence]:
 def _watch(scrape: _Scrape) -> Watch | None:
     if scrape.one(ISSUING) is None:
         return None
-    totals, refused = scrape.by_key(_ISSUED), scrape.by_key(_ISSUED_REFUSED)
+    totals, refused = scrape.totals(_ISSUED), scrape.totals(_ISSUED_REFUSED)
     first, last = scrape.by_key(_ISSUED_FIRST), scrape.by_key(_ISSUED_LAST)
     expiry, longest = scrape.by_key(_ISSUED_EXPIRY), scrape.by_key(_ISSUED_LONGEST)
     pages = {

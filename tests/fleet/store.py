@@ -53,6 +53,9 @@ class Pod:
     max_lifetime_s: float = 2 * HOUR
     clock_ahead_s: float = 0.0
     labels: dict[str, str] = field(default_factory=dict)
+    instance: str = ""
+    #: What discovery puts on it besides, from so many seconds before now on.
+    relabelled: tuple[float, dict[str, str]] = (0.0, {})
 
 
 class Past:
@@ -109,8 +112,10 @@ class Past:
             ago -= INTERVAL_S
 
     def _scrape(self, pod: Pod, at: float, ago: float) -> Iterator[tuple[str, float]]:
-        target = {"job": "sidecars", "instance": f"10.0.0.{pod.name}:15020", "pod": pod.name}
-        target |= pod.labels
+        instance = pod.instance or f"10.0.0.{pod.name}:15020"
+        target = {"job": "sidecars", "instance": instance, "pod": pod.name} | pod.labels
+        since, more = pod.relabelled
+        target |= more if ago <= since else {}
         answers = ago >= pod.until and not any(u <= ago <= s for s, u in pod.silent)
         yield _series("up", target), float(answers)
         if not answers:

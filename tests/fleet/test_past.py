@@ -248,3 +248,51 @@ def test_what_is_older_than_the_window_is_no_evidence(remember: Remember) -> Non
 def test_an_empty_prometheus_says_that_it_is_empty(remember: Remember) -> None:
     with pytest.raises(FleetError, match="knows no targets"):
         ask(remember())
+
+
+def test_a_prometheus_without_sidecars_says_what_it_has(remember: Remember) -> None:
+    something_else = Pod("users-0", HOUR, 2 * HOUR, listed_until=0)
+    with pytest.raises(FleetError, match="scrapes one target, but no metrics of a sidecar"):
+        ask(remember(something_else))
+
+
+@pytest.mark.parametrize("addresses", [("10.0.0.1:15020", "10.0.0.2:15020"), ("b:1", "a:1")])
+def test_a_pod_that_came_back_under_its_name_follows_the_one_before(
+    addresses: tuple[str, str], remember: Remember
+) -> None:
+    """A StatefulSet's: and the one that is there lags behind, whatever the one before did."""
+    first, second = addresses
+    before = Pod(
+        "users-0", 6 * HOUR, 3 * HOUR, issues=(Issues(NEW, 5 * HOUR, 3 * HOUR),), instance=first
+    )
+    after = Pod("users-0", 3 * HOUR - 60, issues=(Issues(OLD, HOUR, 0),), instance=second)
+    past = remember(before, after)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    runs = evidence.fleet.replicas
+    assert [(run.observing_since < past.before(4 * HOUR), run.gone_at is None) for run in runs] == [
+        (True, False),
+        (False, True),
+    ]
+    decision = decide(evidence, "switch", NEW)
+    assert "users-backend/users-0" in {each.where for each in decision.missing}
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
+
+
+def test_two_sidecars_of_one_pod_are_told_apart_by_their_address(remember: Remember) -> None:
+    past = remember(*(switched("users-0", instance=f"10.0.0.1:{port}") for port in (1, 2)))
+
+    names = {replica.name for replica in ask(past).fleet.present}
+    assert names == {"users-0 (10.0.0.1:1)", "users-0 (10.0.0.1:2)"}
+
+
+def test_a_restart_is_seen_although_the_labels_changed_with_it(remember: Remember) -> None:
+    restarted = switched("users-0", runs=(2 * HOUR,), relabelled=(2 * HOUR, {"zone": "a"}))
+    calm = switched("users-1", relabelled=(HOUR, {"zone": "a"}))
+    past = remember(restarted, calm)
+
+    fleet = ask(past).fleet
+    runs = [run for run in fleet.replicas if run.name == "users-0"]
+    assert [run.gone_at is None for run in runs] == [False, True]
+    assert [run.name for run in fleet.replicas if run.name == "users-1"] == ["users-1"]
+    assert not fleet.waited_for

@@ -1,6 +1,8 @@
 """``sidecar rotate`` asks real sidecars themselves: at their admin ports, or behind one name."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.functional.client import request
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.login import AT_ONCE, AUTH, Issuer, log_in
-from tests.functional.sidecar_process import SidecarProcess, free_port, run_command
+from tests.functional.sidecar_process import COMMAND, SidecarProcess, free_port, run_command
 
 OLD, NEW = "2026-08", "2026-11"
 
@@ -107,3 +109,26 @@ def test_without_proof_yes_has_to_be_asked_for_and_says_what_is_risked(
     accepted = run_command(*gate, "--accept-unproven")
     assert accepted.returncode == 0
     assert "whoever still has a token of this key will be refused" in accepted.stdout
+
+
+def test_watching_goes_on_until_interrupted_and_survives_silence(
+    launch: Launch, ring: Path, application: Application
+) -> None:
+    there = launch({}, application=application, keyring=ring)
+    watching = subprocess.Popen(
+        [*COMMAND, "rotate", "status", "--watch", "--json", "--target", url(there)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert json.loads(watching.stdout.readline())["new_key"] == NEW
+        there.stop()
+        assert "No sidecar answered" in watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 130
+    finally:
+        watching.kill()
+        watching.communicate()
