@@ -70,8 +70,12 @@ class Demo:
 
     def finish(self) -> tuple[int, str, str]:
         """Its exit code and what else it printed, once it has ended by itself."""
-        output, errors = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, output, errors
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        # Not communicate(): what was read ahead with the lines before would be lost.
+        output = self.process.stdout.read()
+        errors = self.process.stderr.read()
+        return self.process.wait(PATIENCE_S), output, errors
 
     def children(self) -> dict[int, str]:
         """The processes that it started and that are there, with their command lines."""
