@@ -256,26 +256,36 @@ def test_a_prometheus_without_sidecars_says_what_it_has(remember: Remember) -> N
         ask(remember(something_else))
 
 
-@pytest.mark.parametrize("addresses", [("10.0.0.1:15020", "10.0.0.2:15020"), ("b:1", "a:1")])
-def test_a_pod_that_came_back_under_its_name_follows_the_one_before(
-    addresses: tuple[str, str], remember: Remember
-) -> None:
-    """A StatefulSet's: and the one that is there lags behind, whatever the one before did."""
-    first, second = addresses
-    before = Pod(
-        "users-0", 6 * HOUR, 3 * HOUR, issues=(Issues(NEW, 5 * HOUR, 3 * HOUR),), instance=first
-    )
-    after = Pod("users-0", 3 * HOUR - 60, issues=(Issues(OLD, HOUR, 0),), instance=second)
-    past = remember(before, after)
+def test_pods_that_came_back_under_their_names_follow_those_before(remember: Remember) -> None:
+    """A StatefulSet's: and those that are there lag behind, whatever the ones before did."""
+    numbers = range(8)
+    before = [
+        Pod(
+            f"users-{number}",
+            6 * HOUR,
+            3 * HOUR,
+            issues=(Issues(NEW, 5 * HOUR, 3 * HOUR),),
+            instance=f"10.0.{number % 2}.{number}:15020",
+        )
+        for number in numbers
+    ]
+    after = [
+        Pod(
+            f"users-{number}",
+            3 * HOUR - 60,
+            issues=(Issues(OLD, HOUR, 0),),
+            instance=f"10.0.{1 - number % 2}.{number}:15020",
+        )
+        for number in numbers
+    ]
+    past = remember(*before, *after)
     evidence = ask(past, stated_watch=past.before(100 * HOUR))
 
-    runs = evidence.fleet.replicas
-    assert [(run.observing_since < past.before(4 * HOUR), run.gone_at is None) for run in runs] == [
-        (True, False),
-        (False, True),
-    ]
-    decision = decide(evidence, "switch", NEW)
-    assert "users-backend/users-0" in {each.where for each in decision.missing}
+    for number in numbers:
+        runs = [run for run in evidence.fleet.replicas if run.name == f"users-{number}"]
+        assert [run.gone_at is None for run in runs] == [False, True]
+    missing = {each.where for each in decide(evidence, "switch", NEW).missing}
+    assert missing == {f"users-backend/users-{number}" for number in numbers}
     assert decide(evidence, "retire", OLD).answer is Answer.NO
 
 
