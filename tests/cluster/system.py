@@ -115,6 +115,8 @@ class System:
             "sidecar": {
                 "image": {"repository": repository(self.image), "tag": tag(self.image)},
                 "probes": {"readiness": {"periodSeconds": 1}},
+                # All of the tests' pods find room on a node of two processors.
+                "resources": {"requests": {"cpu": "10m"}},
             },
             "keyring": {"existingSecret": "verification-keys"},
             "pod": {
