@@ -5,6 +5,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
+# Most tests wait for processes, so two files of them run at once. To debug: AT_ONCE=
+AT_ONCE ?= --numprocesses=2 --dist=loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cluster lint format references docs chart programs bench simulate soak clean
@@ -16,7 +18,7 @@ demo: $(INSTALLED)-run ## See a whole key rotation in a minute, with real proces
 	@$(BIN)/sidecar demo $(ARGS)
 
 test: programs lint ## Check everything: style, types, layers, then all tests
-	@$(BIN)/python -m pytest --no-header $(ARGS)
+	@$(BIN)/python -m pytest --no-header $(AT_ONCE) $(ARGS)
 
 lint: $(INSTALLED)-dev ## Check style, types and layers only
 	$(BIN)/ruff check

@@ -58,7 +58,7 @@ def test_helm_has_nothing_to_complain_of(name: str) -> None:
     assert [each for each in report["messages"] if each["severity"] > 1] == []
 
 
-@pytest.mark.parametrize("name", NEEDS_NATIVE)
+@pytest.mark.parametrize("name", sorted(NEEDS_NATIVE))
 def test_a_job_that_would_never_complete_is_refused(name: str) -> None:
     with pytest.raises(helm_python.HelmError, match="completes only beside a native sidecar"):
         render({**ALL[name], "kubeVersion": OLD})

@@ -237,7 +237,7 @@ def test_an_id_that_could_harm_a_log_is_refused(key_id: str) -> None:
     [
         (b"", "is empty"),
         (b" \n\t", "is empty"),
-        (os.urandom(64) + b"\0\xff", "neither PEM nor"),
+        pytest.param(os.urandom(64) + b"\0\xff", "neither PEM nor", id="noise"),
         (b"ssh-rsa AAAAB3NzaC1yc2E users@host", "neither PEM nor"),
         (b"<html>404</html>", "neither PEM nor"),
         (b"[]", "neither PEM nor"),
