@@ -155,7 +155,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
             from click.shell_completion import shell_complete
 
             return shell_complete(sidecar, {}, PROGRAM, complete_variable(), asked)
-        with sidecar.make_context(PROGRAM, list(arguments)) as context:
+        color = False if _wants_no_color() else None  # None: on a terminal
+        with sidecar.make_context(PROGRAM, list(arguments), color=color) as context:
             result = sidecar.invoke(context)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
@@ -173,6 +174,11 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return _explain_system(error)
     except Exception as error:
         return _confess(error)
+
+
+def _wants_no_color() -> bool:
+    """Whoever sets NO_COLOR (https://no-color.org), and terminals that know none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def _refuse_usage(error: click.ClickException) -> int:

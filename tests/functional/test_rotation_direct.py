@@ -1,6 +1,7 @@
 """``sidecar rotate`` asks real sidecars themselves: at their admin ports, or behind one name."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.terminal import run_in_terminal
 from tests.functional.application import Application
 from tests.functional.client import request
 from tests.functional.conftest import Launch
@@ -132,3 +134,16 @@ def test_watching_goes_on_until_interrupted_and_survives_silence(
     finally:
         watching.kill()
         watching.communicate()
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_there_is_colour_on_a_terminal_unless_nobody_wants_it(
+    launch: Launch, ring: Path, application: Application, environment: dict[str, str]
+) -> None:
+    there = launch({}, application=application, keyring=ring)
+    command = [*COMMAND, "rotate", "status", "--target", url(there)]
+    shown = run_in_terminal(
+        command, columns=80, environment={"TERM": "xterm", "NO_COLOR": "", **environment}
+    )
+    assert "Every service can hold several keys" in shown
+    assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is not bool(environment)
