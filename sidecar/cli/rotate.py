@@ -264,20 +264,22 @@ def gate(
         raise click.UsageError("--accept-unproven is for retire alone")
 
     with waiting_for(f"the gate {gate}"):
-        decision = asyncio.run(_decide(question, gate, key_id, accept_unproven, wait_s))
+        decision, limits = asyncio.run(_decide(question, gate, key_id, accept_unproven, wait_s))
     if as_json:
-        click.echo(json.dumps(_document(gate, key_id, decision), indent=2))
+        document = {**_document(gate, key_id, decision), "limits": limits}
+        click.echo(json.dumps(document, indent=2))
     else:
         from sidecar.cli.rotation import format_decision
 
-        click.echo(format_decision(gate, key_id, decision))
+        click.echo(format_decision(gate, key_id, decision, limits))
     return {"yes": 0, "no": DOES_NOT_HOLD}.get(decision.answer.value, COULD_NOT_FIND_OUT)
 
 
 async def _decide(
     question: Question, gate: str, key_id: str, accepts_unproven: bool, wait_s: float
-) -> "Decision":
-    """The decision: the first yes, or what is so when ``wait_s`` are over."""
+) -> "tuple[Decision, tuple[str, ...]]":
+    """The decision: the first yes, or what is so when ``wait_s`` are over; and what the evidence
+    cannot prove."""
     from sidecar.fleet.report import decide
     from sidecar.rotation.gates import Answer
 
@@ -291,7 +293,7 @@ async def _decide(
                 check_key(evidence, key_id)
                 decision = decide(evidence, gate, key_id, accepts_unproven=accepts_unproven)
                 if is_last or decision.answer is Answer.YES:
-                    return decision
+                    return decision, evidence.limits
                 why = f"{decision.answer}: {decision.why}"
             except FleetError as error:
                 if is_last:

@@ -40,14 +40,15 @@ def format_report(report: Report) -> str:
     return "\n".join(_lines(report))
 
 
-def format_decision(gate: str, key_id: str, decision: Decision) -> str:
-    """A gate's answer, the reason, and what is missing where."""
+def format_decision(gate: str, key_id: str, decision: Decision, limits: Sequence[str]) -> str:
+    """A gate's answer, the reason, what is missing where, and what the evidence cannot prove."""
     answer = click.style(decision.answer.value, fg=_ANSWERS[decision.answer], bold=True)
     basis = "" if decision.basis is Basis.NONE else f" ({decision.basis})"
     lines = [f"{gate} {key_id}: {answer}{basis}", *_wrapped(decision.why, "  ")]
     for assumption in decision.assumptions:
         lines += _wrapped(f"assumes: {assumption.value}", "  ")
-    return "\n".join([*lines, *_missing(decision.missing)])
+    lines += _missing(decision.missing)
+    return "\n".join([*lines, *(line for limit in limits for line in _wrapped(f"! {limit}"))])
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -164,8 +164,9 @@ def _check(place: Place) -> None:
             # Not quoted: what was wrong may be a password in it.
             raise click.UsageError(f"a URL that was given {problem}") from None
     if place.dns is not None and _has_port(place.dns):
-        port = place.dns.rpartition(":")[2]
-        if not port.isdecimal() or not 0 < int(port) < 65_536:
+        host, _, port = place.dns.rpartition(":")
+        is_bare_ipv6 = ":" in host and not host.startswith("[")
+        if not host or is_bare_ipv6 or not port.isdecimal() or not 0 < int(port) < 65_536:
             raise click.UsageError("--dns: write NAME or NAME:PORT")
 
 

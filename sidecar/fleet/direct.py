@@ -146,7 +146,7 @@ class Direct:
         fleet = self._history.fleet(
             self._all_ids(),
             at,
-            watched_since(began, window_start=0.0, stated=stated_watch),
+            watched_since(began, window_start=self._first_asked_at, stated=stated_watch),
             self._new_keys(at),
         )
         return Evidence(
@@ -194,7 +194,7 @@ class Direct:
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, UnicodeError):
             raise FleetError(f"The name {host} of --dns cannot be resolved.") from None
         urls = {}
         for family, _, _, _, address in found:
@@ -219,7 +219,7 @@ class Direct:
             return _Heard(instance, at, why=error.detail)
         except (ValueError, KeyError, IndexError):
             return _Heard(instance, at, why="did not answer with metrics")
-        service = next((s.labels["service"] for s in samples if s.name == SERVICE), None)
+        service = next((s.labels.get("service") for s in samples if s.name == SERVICE), None)
         if service is None:
             return _Heard(instance, at, why="answered without the metrics of a sidecar")
         self._services[instance] = service

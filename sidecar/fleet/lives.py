@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sidecar.fleet.prometheus import KnownTarget, Prometheus, Series, check_fleets, matchers
-from sidecar.fleet.replicas import BEGINNING, METRICS, read_replica
+from sidecar.fleet.replicas import BEGINNING, ISSUING, METRICS, read_replica
 from sidecar.fleet.source import Sample
 from sidecar.fleet.window import Window
+from sidecar.rotation.evidence import Watch
 from sidecar.rotation.replica import Interval, Replica
 
 #: The labels that tell one target from another, as Prometheus and Kubernetes name them.
@@ -52,15 +53,18 @@ def identity_of(labels: Mapping[str, str]) -> Identity:
 
 class Lives:
     """Every target that was there in the window. ``oldest``: the first scrape of a sidecar.
-    ``current``: the samples of those that answer now."""
+    ``current``: the samples of those that answer now. ``others``: jobs without any sidecar of which
+    a target does not answer."""
 
     def __init__(self, source: Prometheus, window: Window) -> None:
         self.by_identity: dict[Identity, Life] = {}
         self.current: dict[Identity, list[Sample]] = {}
         self.oldest = window.now
+        self.others: set[str] = set()
         self._source = source
         self._window = window
         self._relabelled: set[Identity] = set()
+        self._watched_at: dict[Identity, float] = {}
 
     async def load(self, targets: list[KnownTarget] | None) -> None:
         """Ask for everything. Raises :class:`sidecar.errors.FleetError`."""
@@ -76,27 +80,32 @@ class Lives:
     async def _look_over(self, targets: list[KnownTarget] | None) -> None:
         up, beginning = self._source.selector("up"), self._source.selector(BEGINNING)
         ask, now, steps = self._source.vector, self._window.now, self._window.steps
-        first_up, last_up, is_up, first, last, samples = await asyncio.gather(
+        first_up, last_up, is_up, first, last, samples, issuers = await asyncio.gather(
             ask(f"min_over_time(timestamp({up}){steps})", now),
             ask(f"max_over_time(timestamp({up}){steps})", now),
             ask(up, now),
             ask(f"min_over_time(timestamp({beginning}){steps})", now),
             ask(f"max_over_time(timestamp({beginning}){steps})", now),
             ask(self._source.selector("", _METRICS), now),
+            ask(f"max_over_time(timestamp({self._source.selector(ISSUING)}){steps})", now),
         )
+        self._watched_at = {identity_of(sample.labels): sample.value for sample in issuers}
         check_fleets(self._source, last)
         self._enter_scrapes(first, last)
         jobs = {identity[0] for identity in self.by_identity}
         for sample in first_up:
-            if sample.labels["job"] in jobs:
+            if self._source.match or sample.place[0] in jobs:
                 life = self._life(sample.labels)
                 life.first_up = min(life.first_up, sample.value)
         for sample, life in self._known(last_up):
             life.last_up = max(life.last_up, sample.value)
+        self.others = {s.place[0] for s in is_up if not s.value and s.place[0] not in jobs}
+        if self._source.match:
+            self.others = set()
         for sample, life in self._known(is_up):
             life.is_up = sample.value == 1 or bool(life.is_up)
         for target in targets or ():
-            if not target.is_scraped and target.labels.get("job") in jobs:
+            if not target.is_scraped and (self._source.match or target.labels.get("job") in jobs):
                 life = self._life(target.labels)
                 life.is_up = life.is_up or False
         # What answers and never was a sidecar is something else in the same job.
@@ -210,9 +219,16 @@ class Lives:
             is_newest = number == len(life.runs) - 1
             seen = current if is_newest and current else await self._source.vector(selector, last)
             replica = read_replica(seen, life.name, last)
-            if replica is not None:
+            if replica is None:
+                if is_newest and life.is_up:  # samples are missing, which is no zero
+                    life.is_up = False
+            else:
                 gaps = tuple(gap for gap in life.gaps if first <= gap.start and gap.end <= last)
-                life.replicas.append(replace(replica, gaps=gaps))
+                watch = replica.watch
+                if watch is None and self._watched_at.get(identity, -math.inf) >= first:
+                    # It was watched once, and goes on handing out tokens for all that is known.
+                    watch = Watch(unwatched_until=self._window.now)
+                life.replicas.append(replace(replica, gaps=gaps, watch=watch))
 
 
 def _matchers(identity: Identity) -> list[str]:

@@ -13,18 +13,18 @@ scrape that is remembered, nobody knows, whatever is stated.
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
 from sidecar.fleet.evidence import Evidence
 from sidecar.fleet.lives import Life, Lives, identity_of
-from sidecar.fleet.prometheus import Prometheus
+from sidecar.fleet.prometheus import Prometheus, matchers
 from sidecar.fleet.replicas import CLOCK, ISSUING, KEYS, key_ids
 from sidecar.fleet.source import Sample, label
 from sidecar.fleet.window import Window, find_window
 from sidecar.rotation.history import History
-from sidecar.rotation.replica import Interval, watched_since
+from sidecar.rotation.replica import RUN_ON_S, Fleet, Interval, Replica, watched_since
 
 #: A round of scrapes that comes so many intervals late was missed.
 _LATE: Final = 2.0
@@ -32,6 +32,8 @@ _LATE: Final = 2.0
 _SETTLED: Final = 3.0
 #: Prometheus answers a range query with this many points at most, per series.
 _MAX_POINTS: Final = 10_000
+#: More names than these are left out.
+_SHOWN: Final = 3
 
 
 async def load_evidence(
@@ -47,7 +49,7 @@ async def load_evidence(
     lives = Lives(source, window)
     await lives.load(targets)
     outages, began, held_since, keys, clocks = await asyncio.gather(
-        _find_outages(source, window),
+        _find_outages(source, window, lives),
         _watching_began(source, window),
         _held_since(source, window),
         _keys_of(source, window),
@@ -73,6 +75,7 @@ async def load_evidence(
         clocks_s=clocks,
         has_history=True,
         interval_s=window.interval_s,
+        limits=tuple(_limits(lives, targets, fleet)),
     )
 
 
@@ -92,10 +95,14 @@ def _enter(history: History, name: str, lives: Sequence[Life], window: Window) -
     """One after the other, as they were there: a StatefulSet's pod comes back elsewhere."""
     newest = max(lives, key=lambda life: (life.is_up is not None, life.last_up))
     service, heard_at = "", newest.first_up - window.interval_s
-    replicas = [replica for life in lives for replica in life.replicas]
-    for replica in sorted(replicas, key=lambda replica: replica.scraped_at):
-        history.heard(replica)
-        service, heard_at = replica.service, replica.scraped_at
+    for at, replica, is_end in sorted(_events(lives, newest, window), key=lambda each: each[0]):
+        if replica is not None:
+            history.heard(replica)
+            service, heard_at = replica.service, replica.scraped_at
+        elif is_end:
+            history.gone(name, at)
+        else:
+            history.silent(service, name, at)
     was_silent = math.isinf(newest.last_up) or newest.last_up > heard_at + window.interval_s / 2
     if newest.is_up is not True and was_silent:
         since = window.now if math.isinf(heard_at) else heard_at + window.interval_s
@@ -104,9 +111,48 @@ def _enter(history: History, name: str, lives: Sequence[Life], window: Window) -
         history.gone(name, min(newest.last_up + window.interval_s, window.now))
 
 
-async def _find_outages(source: Prometheus, window: Window) -> list[Interval]:
-    """When nobody was scraped at all."""
-    selector = f"max(timestamp({source.selector('up')}))"
+def _events(
+    lives: Sequence[Life], newest: Life, window: Window
+) -> Iterator[tuple[float, Replica | None, bool]]:
+    """What happened under one name, before the newest life ended: a run's last scrape, with the
+    run; else the beginning of a silence, or (True) the end of a life in which nobody was heard."""
+    for life in lives:
+        yield from ((replica.scraped_at, replica, False) for replica in life.replicas)
+        yield from ((gap.start, None, False) for gap in life.gaps)
+        if life is not newest and not life.replicas and not math.isinf(life.last_up):
+            yield life.first_up, None, False
+            yield life.last_up + window.interval_s, None, True
+
+
+def _limits(lives: Lives, targets: object, fleet: Fleet) -> Iterator[str]:
+    """What this evidence cannot prove."""
+    if targets is None:
+        yield "Which targets were not scraped yet, this server does not say."
+    if lives.others:
+        jobs = ", ".join(sorted(lives.others)[:_SHOWN])
+        yield (
+            f"Targets of jobs without any sidecar do not answer ({jobs}). If they are sidecars, "
+            "say so: --match counts every target that it chooses."
+        )
+    there = {replica.service for replica in fleet.present}
+    left = sorted({replica.service for replica in fleet.replicas} - there)
+    if left:
+        yield f"No replica is there any more of {', '.join(left)}: gone, as far as anybody can see."
+
+
+async def _find_outages(source: Prometheus, window: Window, lives: Lives) -> list[Interval]:
+    """When nobody was scraped at all of a job in which tokens are handed out."""
+    jobs = {
+        life.labels.get("job", "")
+        for life in lives.by_identity.values()
+        if any(replica.watch is not None for replica in life.replicas)
+    }
+    found = await asyncio.gather(*(_outages_of(source, window, job) for job in sorted(jobs)))
+    return [outage for each in found for outage in each]
+
+
+async def _outages_of(source: Prometheus, window: Window, job: str) -> list[Interval]:
+    selector = f"max(timestamp({source.selector('up', *matchers({'job': job}, ['job']))}))"
     rounds: set[float] = set()
     start, step = window.start, window.interval_s
     while start <= window.now:
@@ -125,7 +171,7 @@ async def _watching_began(source: Prometheus, window: Window) -> float | None:
     selector = source.selector(ISSUING)
     first, before = await asyncio.gather(
         source.vector(f"min(min_over_time(timestamp({selector}){window.steps}))", window.now),
-        source.vector(f"count({selector})", window.start),
+        source.vector(f"count({selector})", window.start - RUN_ON_S),
     )
     if before:
         return -math.inf

@@ -92,28 +92,25 @@ class Prometheus:
     async def vector(self, expression: str, at: float) -> list[Sample]:
         """The value of each series of the expression at a moment."""
         result = await self._query(expression, at)
-        return [
-            Sample(labels.get("__name__", ""), labels, float(each["value"][1]))
-            for each in result
-            if (labels := each["metric"]) is not None
-        ]
+        try:
+            return [
+                Sample(each["metric"].get("__name__", ""), each["metric"], float(each["value"][1]))
+                for each in result
+            ]
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            raise self._not_prometheus() from None
 
     async def raw(self, selector: str, window_s: float, at: float) -> list[Series]:
         """Every sample of the series in the window that ends ``at``."""
-        return _series(await self._query(f"{selector}[{_duration(window_s)}]", at))
+        return self._series(await self._query(f"{selector}[{_duration(window_s)}]", at))
 
     async def range(
         self, expression: str, start: float, end: float, step_s: float
     ) -> list[tuple[float, float]]:
         """An expression that has one series, evaluated from ``start`` to ``end``."""
-        series = _series(
-            (
-                await self._ask(
-                    "query_range",
-                    {"query": expression, "start": start, "end": end, "step": step_s},
-                )
-            )["result"]
-        )
+        parameters = {"query": expression, "start": start, "end": end, "step": step_s}
+        answer = await self._ask("query_range", parameters)
+        series = self._series(answer.get("result") if isinstance(answer, dict) else None)
         return list(series[0].samples) if series else []
 
     async def targets(self) -> list[KnownTarget] | None:
@@ -129,9 +126,12 @@ class Prometheus:
                 )
                 for each in found
             ]
-        except (FleetError, KeyError, TypeError):
-            # Stores that only speak the query API have no targets.
-            return None
+        except FleetError as error:
+            if " 404" in error.detail:  # stores that only speak the query API have no targets
+                return None
+            raise
+        except (KeyError, TypeError):
+            raise self._not_prometheus() from None
 
     async def current(self, names: Collection[str]) -> Current:
         """See ``source.Source``."""
@@ -161,9 +161,16 @@ class Prometheus:
                 "it was not scraped",
             )
             for sample in up
-            if not sample.value and sample.place not in answering and sample.labels["job"] in jobs
+            if not sample.value
+            and sample.place not in answering
+            and (self.match or sample.place[0] in jobs)
         ]
         unscraped = await self._not_yet_scraped(jobs)
+        if not (answering or silent or unscraped):
+            raise FleetError(
+                f"{self.name} has heard sidecars in the last hour and knows none of them now; "
+                "check its scrape configuration, and --match."
+            )
         return Current(at, tuple(s for s in samples if s.place in answering), (*silent, *unscraped))
 
     async def _not_yet_scraped(self, jobs: Collection[str]) -> list[SilentTarget]:
@@ -176,16 +183,17 @@ class Prometheus:
                 "it was not scraped yet",
             )
             for target in await self.targets() or ()
-            if not target.is_scraped and target.labels.get("job") in jobs
+            if not target.is_scraped and (self.match or target.labels.get("job") in jobs)
         ]
 
     async def _query(self, expression: str, at: float) -> list[Any]:
-        result = (await self._ask("query", {"query": expression, "time": at}))["result"]
+        answer = await self._ask("query", {"query": expression, "time": at})
+        result = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(result, list):
             raise self._not_prometheus()
         return result
 
-    async def _ask(self, endpoint: str, parameters: Mapping[str, str | float]) -> Any:
+    async def _ask(self, endpoint: str, parameters: Mapping[str, Any]) -> Any:
         url = f"{self._base}/api/v1/{endpoint}?{urlencode(parameters)}"
         try:
             async with self._places:
@@ -206,6 +214,15 @@ class Prometheus:
         if not is_whole:
             raise FleetError(f"{self.name} answered only in part, which proves nothing.")
         return data
+
+    def _series(self, result: Any) -> list[Series]:
+        try:
+            return [
+                Series(each["metric"], [(float(at), float(value)) for at, value in each["values"]])
+                for each in result
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise self._not_prometheus() from None
 
     def _hint(self, detail: str) -> str:
         if detail.endswith("400") and self.match:
@@ -265,10 +282,3 @@ def matchers(labels: Mapping[str, str], names: Iterable[str]) -> list[str]:
 
 def _duration(seconds: float) -> str:
     return f"{max(round(seconds * 1000), 1)}ms"
-
-
-def _series(result: Iterable[Any]) -> list[Series]:
-    return [
-        Series(each["metric"], [(float(at), float(value)) for at, value in each["values"]])
-        for each in result
-    ]

@@ -53,6 +53,15 @@ METRICS: Final = frozenset(
     )
 )
 
+#: +Inf says that a token has no expiry.
+_MAY_BE_ENDLESS: Final = frozenset((_LATEST_EXPIRY, _ISSUED_EXPIRY))
+#: Each of these has a sample for every key that the first of its line has one for.
+_TOGETHER: Final = (
+    (KEYS, _STATED),
+    (_LATEST_EXPIRY, _LAST_ISSUED, _LAST_USED),
+    (_ISSUED_LAST, _ISSUED_FIRST, _ISSUED_EXPIRY, _ISSUED),
+)
+
 #: The label of tokens that no key of the keyring verifies.
 _NO_KEY: Final = "none"
 _AFTER_SWITCH: Final = "issued_after_switch"
@@ -68,7 +77,11 @@ class _Scrape:
     def of(cls, samples: Iterable[Sample]) -> "_Scrape":
         scrape = cls()
         for sample in samples:
-            scrape.by_name.setdefault(sample.name, []).append(sample)
+            # What no sidecar says is as good as missing.
+            if math.isfinite(sample.value) or (
+                sample.value == math.inf and sample.name in _MAY_BE_ENDLESS
+            ):
+                scrape.by_name.setdefault(sample.name, []).append(sample)
         return scrape
 
     def one(self, name: str) -> float | None:
@@ -88,6 +101,15 @@ class _Scrape:
             found[key_id] = max(found.get(key_id, sample.value), sample.value)
         return found
 
+    def is_whole(self) -> bool:
+        """Whether what belongs together is there together, and the end where the watch is."""
+        wholes = (
+            all(self.by_key(first).keys() <= self.by_key(other).keys() for other in others)
+            for first, *others in _TOGETHER
+        )
+        watches = self.one(ISSUING) is not None
+        return all(wholes) and watches == (self.one(_ENDED) is not None)
+
     def totals(self, name: str) -> dict[str, float]:
         """The sum of a counter's samples for each key."""
         sums: dict[str, float] = {}
@@ -98,22 +120,26 @@ class _Scrape:
 
 
 def read_replica(samples: Iterable[Sample], name: str, scraped_at: float) -> Replica | None:
-    """The replica that told these samples in one scrape; None: it is not a sidecar's.
+    """The replica that told these samples in one scrape; None: it is not a sidecar's, or samples
+    are missing without which nothing is certain.
 
     ``name``: how people call it. ``scraped_at``: unix seconds of the clock of who scraped.
     """
     scrape = _Scrape.of(samples)
     beginning, leeway_s = scrape.one(BEGINNING), scrape.one(_LEEWAY)
     service = scrape.by_name.get(SERVICE)
-    if beginning is None or leeway_s is None or not service:
+    enforces, max_lifetime_s = scrape.one(_ENFORCED), scrape.one(_MAX_LIFETIME)
+    if beginning is None or leeway_s is None or not service or not scrape.is_whole():
+        return None
+    if enforces is None or max_lifetime_s is None:
         return None
     return Replica(
         service=label(service[0].labels, "service"),
         name=name,
         ring=_ring(scrape),
         policy=Policy(
-            is_switch_enforced=scrape.one(_ENFORCED) == 1,
-            max_lifetime_s=scrape.one(_MAX_LIFETIME) or 0.0,
+            is_switch_enforced=enforces == 1,
+            max_lifetime_s=max_lifetime_s,
             leeway_s=leeway_s,
         ),
         observing_since=beginning,

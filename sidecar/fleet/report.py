@@ -5,7 +5,7 @@ reasoning is the rotation room's. Called by the command line, the console and th
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sidecar.fleet.evidence import Evidence
@@ -14,11 +14,14 @@ from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.moment import format_moment
 from sidecar.rotation.replica import Replica, combined_evidence, latest
 from sidecar.rotation.signers import Missing
-from sidecar.rotation.steps import Step, take_stock
+from sidecar.rotation.steps import Progress, Step, take_stock
 from sidecar.rotation.verdict import Verdict, judge_fleet
 
 #: How long a scrape may take between its start and the moment at which the clock is read.
 _READING_S: Final = 2.0
+#: The number of the step that a clock decides.
+_LAST_TOKEN: Final = 5
+_CLOCKS: Final = "Clocks differ by more than the leeway."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,23 @@ def build_report(
         evidence=evidence,
         new_key=target,
         verdicts=judge_fleet(fleet),
-        steps=() if target is None else take_stock(fleet, target, frontends=frontends),
+        steps=() if target is None else _steps(evidence, target, frontends),
         services=tuple(_sum_up(evidence, name) for name in names),
         fast_clocks=tuple(_fast_clocks(evidence)),
+    )
+
+
+def _steps(evidence: Evidence, new_key: str, frontends: Collection[str]) -> tuple[Step, ...]:
+    """As the rotation room has them; with clocks that are off, nobody knows who is dead."""
+    steps = take_stock(evidence.fleet, new_key, frontends=frontends)
+    clocks = tuple(_fast_clocks(evidence))
+    if not clocks:
+        return steps
+    return tuple(
+        replace(step, progress=Progress.UNKNOWN, why=_CLOCKS, missing=clocks)
+        if step.number == _LAST_TOKEN and step.progress is Progress.DONE
+        else step
+        for step in steps
     )
 
 
@@ -158,7 +175,7 @@ def decide(
     decision = gates.retire(evidence.fleet, key_id, accepts_unproven=accepts_unproven)
     clocks = tuple(_fast_clocks(evidence))
     if decision.answer is Answer.YES and clocks:
-        return Decision(Answer.UNKNOWN, "Clocks differ by more than the leeway.", clocks)
+        return Decision(Answer.UNKNOWN, _CLOCKS, clocks)
     return decision
 
 

@@ -13,8 +13,8 @@ from typing import Protocol
 class Sample:
     """One value of one series.
 
-    ``labels``: those that the sidecar exposed and those of its target; ``job`` and ``instance`` are
-    always there. Where both exist under one name, it is the exposed one.
+    ``labels``: those that the sidecar exposed and those of its target, ``job`` and ``instance``
+    above all.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Sample:
     @property
     def place(self) -> tuple[str, str]:
         """The target, as Prometheus names it: ``job`` and ``instance``."""
-        return self.labels["job"], self.labels["instance"]
+        return self.labels.get("job", ""), self.labels.get("instance", "")
 
 
 @dataclass(frozen=True, slots=True)

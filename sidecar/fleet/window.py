@@ -74,7 +74,7 @@ async def find_window(
         raise await _emptiness(source, length_s, now, up)
     if oldest:
         length_s = min(length_s, math.ceil(now - oldest[0].value + 2 * _LOOKBACK_S))
-    interval_s = _interval({sample.labels["job"] for sample in recent}, targets, rounds)
+    interval_s = _interval({sample.place[0] for sample in recent}, targets, rounds)
     if interval_s > _LOOKBACK_S / 2:
         raise FleetError(
             f"{source.name} scrapes the sidecars only every {interval_s:.0f} s; between two "

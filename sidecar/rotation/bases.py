@@ -103,6 +103,8 @@ def _observed(case: Case) -> Ground | None:
 def _assumptions_of_observing(case: Case, issues: Issues) -> tuple[Assumption, ...]:
     assumptions = [Assumption.CLOCKS]
     assumptions.append(Assumption.ONLY_ISSUER if case.is_alone else Assumption.ALL_WATCHED)
+    if issues.is_new_key:
+        assumptions.append(Assumption.KEY_WAS_NEW)
     if issues.holes:
         assumptions.append(Assumption.LIFETIME_STAYS)
     if issues.relies_on_switching_once:

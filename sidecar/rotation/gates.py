@@ -110,7 +110,7 @@ def retire(fleet: Fleet, key_id: str, *, accepts_unproven: bool = False) -> Deci
     token is known and everybody answered."""
     if key_id not in fleet.ring.key_ids:
         silent = silence(fleet)
-        if silent:
+        if silent or not fleet.present:
             return Decision(Answer.UNKNOWN, "Not every replica has answered.", silent)
         return Decision(Answer.YES, f"No replica holds {key_id} any more.")
     verdict = judge_fleet(fleet)[key_id]

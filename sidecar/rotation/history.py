@@ -16,6 +16,8 @@ from sidecar.rotation.replica import Fleet, Interval, Replica, Target, combined_
 #: After its last word a pod answers no more, and discovery may list it for some scrapes still.
 #: Whoever is silent for longer may be somebody new under its name.
 _AFTERMATH_SCRAPES = 3.0
+#: A pod is listed as soon as it has an address, and its containers may have to wait.
+_SLOW_START_S = 600.0
 
 
 class History:
@@ -28,6 +30,7 @@ class History:
         self._unheard: dict[str, Target] = {}
         self._silent_since: dict[str, float] = {}
         self._outages: list[Interval] = []
+        self._hidden: list[Target] = []
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
@@ -37,16 +40,33 @@ class History:
     def heard(self, seen: Replica) -> None:
         """A scrape succeeded, at ``seen.scraped_at``."""
         run = (seen.name, seen.observing_since)
+        is_new = run not in self._runs
         former = self._latest.get(seen.name)
         if former is not None and former != run and self._runs[former].gone_at is None:
-            self._runs[former] = replace(self._runs[former], gone_at=seen.observing_since)
+            began = seen.observing_since
+            if began < self._runs[former].scraped_at:  # it remembers more than its own life
+                began = seen.scraped_at
+            self._runs[former] = replace(self._runs[former], gone_at=began)
         gaps = self._runs[run].gaps if run in self._runs else ()
         silent_since = self._silent_since.pop(seen.name, None)
         if silent_since is not None and run in self._runs:
             gaps += (Interval(silent_since, seen.scraped_at),)
         self._runs[run] = replace(seen, gaps=gaps + seen.gaps)
         self._latest[seen.name] = run
-        self._unheard.pop(seen.name, None)
+        unheard = self._unheard.pop(seen.name, None)
+        if unheard is not None and unheard.gone_at is not None:
+            self._hidden.append(unheard)
+        elif is_new and silent_since is not None:
+            self._suspect(seen, silent_since, has_former=former is not None)
+
+    def _suspect(self, seen: Replica, silent_since: float, *, has_former: bool) -> None:
+        """After a long silence under its name, somebody else may have been there before this run;
+        whoever is heard for the first time may have been slow to start."""
+        patience_s = _AFTERMATH_SCRAPES * self.interval_s
+        if not has_former:
+            patience_s = max(patience_s, _SLOW_START_S)
+        if seen.observing_since - silent_since > patience_s:
+            self._hidden.append(Target(seen.service, seen.name, seen.observing_since))
 
     def silent(self, service: str, name: str, at: float) -> None:
         """Discovery knows the replica, and it did not answer."""
@@ -96,7 +116,7 @@ class History:
             replicas=runs,
             now=now,
             watched_since=watched_since,
-            unscraped=tuple(self._unheard.values()),
+            unscraped=(*self._unheard.values(), *self._hidden),
             gaps=tuple(self._outages),
             stale_after_s=3 * self.interval_s,
             held_since=held_since,

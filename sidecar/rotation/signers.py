@@ -52,6 +52,7 @@ class Issues:
     latest_expiry_at: float | None
     has_unbounded: bool
     relies_on_switching_once: bool
+    is_new_key: bool
     stranger_at: float | None
 
 
@@ -87,6 +88,7 @@ def examine(
         relies_on_switching_once=not all(
             replica.has_ended or is_closed(replica, key_id, leeway_s) for replica in issuers
         ),
+        is_new_key=_is_new(fleet, key_id),
         stranger_at=_stranger(seen, explained, outlived) if is_complete else None,
     )
 
@@ -165,7 +167,7 @@ def _pages(replica: Replica, key_id: str) -> tuple[Issued, Issued]:
 
 
 def _holes(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Hole]:
-    if fleet.held_since.get(key_id, float("-inf")) <= fleet.watched_since:
+    if not _is_new(fleet, key_id):
         yield Hole(fleet.watched_since, "the watching began")
     for gap in fleet.gaps:
         yield Hole(gap.end, "nothing was scraped, so a whole replica may have come and gone")
@@ -180,6 +182,11 @@ def _holes(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Hole]:
     for target in fleet.unscraped:
         if target.gone_at is not None and _may_issue(fleet, target.service):
             yield Hole(target.gone_at, f"{target.place} came and went and was never scraped")
+
+
+def _is_new(fleet: Fleet, key_id: str) -> bool:
+    """Whether nobody held the key when the watching began."""
+    return fleet.held_since.get(key_id, float("-inf")) > fleet.watched_since
 
 
 def _may_issue(fleet: Fleet, service: str) -> bool:

@@ -26,6 +26,12 @@ sidecar_token_leeway_seconds 1
 sidecar_service_info{service="users-backend",version="v2.3",commit="x"} 1
 # TYPE sidecar_key_info gauge
 sidecar_key_info{key="2026-05",generation="new",algorithm="RS256",thumbprint="x",source="k"} 1
+# TYPE sidecar_key_signing_since_timestamp_seconds gauge
+sidecar_key_signing_since_timestamp_seconds{key="2026-05"} 0
+# TYPE sidecar_switch_enforced gauge
+sidecar_switch_enforced 0
+# TYPE sidecar_token_max_lifetime_seconds gauge
+sidecar_token_max_lifetime_seconds 30
 # TYPE sidecar_requests_total counter
 sidecar_requests_total{method="GET",code="200"} 5
 """

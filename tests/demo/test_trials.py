@@ -20,7 +20,7 @@ async def test_a_service_that_lets_everybody_in_is_found_out(
     tmp_path: Path, aiohttp_server: Serve
 ) -> None:
     async def answer(_: web.Request) -> web.Response:
-        return web.Response()
+        return web.Response(headers={"Server": "an application"})
 
     application = web.Application()
     application.router.add_get("/{path:.*}", answer)

@@ -32,7 +32,8 @@ class Pod:
     """One target. ``runs``: when each run of its sidecar began, in its life.
 
     ``listed_until``: discovery knows it until then, if that is longer than it answers.
-    ``silent``: from when to when scrapes fail. ``says_last_word``: at its end.
+    ``silent``: from when to when scrapes fail. ``is_spared``: outages do not concern it.
+    ``says_last_word``: at its end.
     """
 
     name: str
@@ -43,9 +44,11 @@ class Pod:
     issues: Sequence[Issues] | None = ()
     listed_until: float | None = None
     silent: Sequence[tuple[float, float]] = ()
+    is_spared: bool = False
     says_last_word: bool = False
     runs: Sequence[float] = ()
     unwatched_until: float | None = None
+    remembers_since: float | None = None
     enforces: bool = False
     stated: dict[str, float] = field(default_factory=dict)
     #: Of each key: until when its tokens are shown, and when the newest of them was issued.
@@ -54,6 +57,8 @@ class Pod:
     clock_ahead_s: float = 0.0
     labels: dict[str, str] = field(default_factory=dict)
     instance: str = ""
+    #: Metrics that its scrapes have lost on the way.
+    lost: Sequence[str] = ()
     #: What discovery puts on it besides, from so many seconds before now on.
     relabelled: tuple[float, dict[str, str]] = (0.0, {})
 
@@ -91,6 +96,8 @@ class Past:
         for number, pod in enumerate(pods):
             for at, ago in self._scrapes(pod, number, outages):
                 for series, value in self._scrape(pod, at, ago):
+                    if series.partition("{")[0] in pod.lost:
+                        continue
                     samples.setdefault(series, []).append((at, value))
         by_metric: dict[str, list[str]] = {}
         for series in samples:
@@ -107,7 +114,7 @@ class Past:
         ago = pod.since - (number % 7)  # not all at the same second
         end = pod.until if pod.listed_until is None else pod.listed_until
         while ago >= end:
-            if not any(until <= ago <= since for since, until in outages):
+            if pod.is_spared or not any(until <= ago <= since for since, until in outages):
                 yield self.before(ago), ago
             ago -= INTERVAL_S
 
@@ -121,6 +128,7 @@ class Past:
         if not answers:
             return
         begun = min(run for run in (pod.since, *pod.runs) if run >= ago)
+        begun = begun if pod.remembers_since is None else pod.remembers_since
 
         def one(name: str, value: float, **labels: str) -> tuple[str, float]:
             return _series(f"sidecar_{name}", target | labels), value

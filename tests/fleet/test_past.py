@@ -306,3 +306,119 @@ def test_a_restart_is_seen_although_the_labels_changed_with_it(remember: Remembe
     assert [run.gone_at is None for run in runs] == [False, True]
     assert [run.name for run in fleet.replicas if run.name == "users-1"] == ["users-1"]
     assert not fleet.waited_for
+
+
+# --- what must not be taken for a yes ---------------------------------------------------------
+
+
+def test_an_outage_of_the_sidecars_job_is_seen_although_others_are_scraped(
+    remember: Remember,
+) -> None:
+    node = Pod("node", 6 * HOUR, 7 * HOUR, listed_until=0, labels={"job": "node"}, is_spared=True)
+    past = remember(switched("users-0"), node, outages=[(2 * HOUR, HOUR)])
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    assert len(evidence.fleet.gaps) == 1
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
+    assert "node" in evidence.limits[0]
+
+
+def test_where_nobody_is_left_nothing_is_known(remember: Remember) -> None:
+    left = Pod("users-0", 6 * HOUR, 600, issues=(Issues(OLD, 5 * HOUR, 600),))
+    evidence = ask(remember(left))
+    assert decide(evidence, "retire", OLD).answer is Answer.UNKNOWN
+    assert decide(evidence, "distribute", NEW).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("says_last_word", [False, True])
+def test_somebody_may_have_been_there_in_a_long_silence_between_two_runs(
+    says_last_word: bool, remember: Remember
+) -> None:
+    """An address of a machine, where a new sidecar follows the one before."""
+    before = switched(
+        "vm-0",
+        until=3 * HOUR,
+        says_last_word=says_last_word,
+        listed_until=HOUR,
+        instance="vm:1",
+        issues=(Issues(OLD, 5 * HOUR, 4 * HOUR), Issues(NEW, 4 * HOUR - 60, 3 * HOUR)),
+    )
+    after = Pod("vm-0", HOUR - 60, issues=(Issues(NEW, HOUR - 120, 0),), instance="vm:1")
+    past = remember(switched("users-0"), before, after)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    assert [target.name for target in evidence.fleet.unscraped] == ["vm-0"]
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
+
+
+def test_a_pod_that_nobody_ever_heard_is_not_forgotten_for_its_successor(
+    remember: Remember,
+) -> None:
+    before = Pod("users-1", 6 * HOUR, 7 * HOUR, listed_until=HOUR, instance="a:1")
+    after = Pod("users-1", HOUR - 60, issues=(Issues(NEW, HOUR - 120, 0),), instance="b:1")
+    past = remember(switched("users-0"), before, after)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    (target,) = evidence.fleet.unscraped
+    assert target.gone_at == pytest.approx(past.before(HOUR), abs=2 * INTERVAL_S)
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
+
+
+def test_a_pod_may_be_slow_to_start(remember: Remember) -> None:
+    starting = Pod("users-1", 2 * HOUR, 3 * HOUR, listed_until=2 * HOUR - 240)
+    slow = Pod("users-1", 2 * HOUR - 300, issues=(Issues(NEW, HOUR, 0),))
+    past = remember(switched("users-0"), starting, slow)
+    assert ask(past).fleet.unscraped == ()
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "sidecar_service_info",
+        "sidecar_token_leeway_seconds",
+        "sidecar_token_max_lifetime_seconds",
+        "sidecar_switch_enforced",
+        "sidecar_key_signing_since_timestamp_seconds",
+        "sidecar_key_last_issued_timestamp_seconds",
+        "sidecar_issuing_ended_timestamp_seconds",
+        "sidecar_issued_key_latest_expiry_timestamp_seconds",
+    ],
+)
+def test_a_sample_that_is_missing_is_no_zero(metric: str, remember: Remember) -> None:
+    lagging = Pod("users-1", 6 * HOUR, issues=(Issues(OLD, 5 * HOUR, 0),), lost=(metric,))
+    past = remember(switched("users-0"), lagging)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    assert [who.name for who in evidence.fleet.waited_for] == ["users-1"]
+    assert decide(evidence, "retire", OLD).answer is Answer.UNKNOWN
+    assert decide(evidence, "distribute", NEW).answer is Answer.UNKNOWN
+
+
+def test_a_follower_that_remembers_more_than_its_life_does_not_date_the_end_before_it_back(
+    remember: Remember,
+) -> None:
+    before = Pod("vm-0", 6 * HOUR, HOUR, issues=(Issues(OLD, 5 * HOUR, HOUR),), instance="vm:1")
+    after = Pod("vm-0", HOUR - 60, issues=(Issues(NEW, HOUR, 0),), instance="vm:1")
+    after.remembers_since = 9 * HOUR
+    past = remember(switched("users-0"), before, after)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    ended = next(run for run in evidence.fleet.replicas if run.gone_at is not None)
+    assert ended.gone_at == pytest.approx(past.before(0), abs=2 * INTERVAL_S)
+
+
+def test_targets_of_other_jobs_count_where_they_are_chosen(remember: Remember) -> None:
+    silent = Pod("users-9", HOUR, 2 * HOUR, listed_until=0, labels={"job": "users", "fleet": "a"})
+    past = remember(switched("users-0", labels={"fleet": "a"}), silent)
+
+    unsure = ask(past)
+    assert not unsure.fleet.waited_for
+    assert "(users)" in unsure.limits[0]
+    chosen = ask(past, match='fleet="a"')
+    assert [who.name for who in chosen.fleet.waited_for] == ["users-9"]
+
+
+def test_services_of_which_nobody_is_left_are_named(remember: Remember) -> None:
+    left = Pod("users-1", 6 * HOUR, 600, service="thoughts-backend", issues=None)
+    evidence = ask(remember(switched("users-0"), left))
+    assert "thoughts-backend" in evidence.limits[0]

@@ -117,12 +117,15 @@ def test_watching_goes_on_until_interrupted_and_survives_silence(
     launch: Launch, ring: Path, application: Application
 ) -> None:
     there = launch({}, application=application, keyring=ring)
+    # Whoever runs the tests in the background has the signal ignored, and a child honours that.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     watching = subprocess.Popen(
         [*COMMAND, "rotate", "status", "--watch", "--json", "--target", url(there)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     try:
         assert watching.stdout is not None
         assert watching.stderr is not None

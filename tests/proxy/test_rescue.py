@@ -65,7 +65,7 @@ def leaves(kind: type[SidecarError]) -> list[type[SidecarError]]:
 
 ANSWERED = sorted(
     {kind for kind in leaves(SidecarError) if kind.__module__ == errors.__name__}
-    - {ClientGone, errors.ConfigError, errors.KeyFileError},
+    - {ClientGone, errors.ConfigError, errors.AddressInUse, errors.KeyFileError},
     key=lambda kind: kind.__name__,
 )
 
