@@ -54,7 +54,8 @@ class Fleet:
         self._signer, self._older, self._stranger = signer, older, stranger
         self._keyring = directory / "keyring"
         self._keyring.mkdir()
-        for each in (signer, older):
+        # The oldest is a key with which nobody signs any more: that one has a date.
+        for each in (signer, older, Signer.generate("2026-05")):
             each.publish(self._keyring)
         self._directory = directory
         application = self._application()
