@@ -112,6 +112,11 @@ class Reference:
                     patience_s=PROPAGATION_S,
                 )
 
+    def wait_until_led_to(self, release: Release) -> None:
+        """Wait until callers reach the release by its Service: nodes learn of it a little later."""
+        url = f"GET http://{release.name}.{release.namespace.name}/x"
+        wait_until("its Service leads to it", lambda: self.client.ask_one(url).status == 401)
+
     def sign_with(self, key_id: str, over: Mapping[str, Any] | None = None) -> None:
         """Switch the signer, as people do: with an upgrade of its release."""
         self.give_private_keys(key_id)

@@ -31,8 +31,7 @@ def intercepted(reference: Reference, transparent: Callable[[], System]) -> Iter
     release = system.release("intercepted", system.values(values))
     release.install(wait=False)
     release.wait_until_settled(1)
-    url = f"GET http://{release.name}.{release.namespace.name}/x"
-    wait_until("its Service leads to it", lambda: reference.client.ask_one(url).status == 401)
+    reference.wait_until_led_to(release)
     yield release
     release.helm("uninstall", release.name)
 

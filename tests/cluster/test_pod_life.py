@@ -23,6 +23,7 @@ def lone(request: pytest.FixtureRequest, reference: Reference) -> Iterator[Relea
     release = system.release("lone", system.values({"app": {"env": gate}, "sidecar": sidecar}))
     release.install(wait=False)
     release.wait_until_settled(1)
+    reference.wait_until_led_to(release)
     yield release
     release.uninstall()
 
@@ -39,13 +40,20 @@ def test_the_last_requests_are_answered_and_a_native_sidecar_goes_last(
     (pod,) = lone.pod_names()
     token = reference.system.keys.token(reference.signing)
     follow = ["kubectl", f"--namespace={lone.namespace.name}", "logs", "--follow", pod]
-    log = subprocess.Popen([*follow, "--container=app"], stdout=subprocess.PIPE, text=True)
-    with ThreadPoolExecutor() as pool:
-        asked = pool.submit(reference.client.ask_one, f"GET http://lone/slow?seconds=5 {token}")
-        wait_until("the request is on its way", lambda: _in_flight(lone, pod) == 1)
-        lone.namespace.kubectl("delete", "pod", pod, "--wait=true")
-        answer = asked.result()
-    said, _ = log.communicate(timeout=30)
+    with (
+        subprocess.Popen([*follow, "--container=app"], stdout=subprocess.PIPE, text=True) as log,
+        ThreadPoolExecutor() as pool,
+    ):
+        try:
+            url = f"GET http://lone/slow?seconds=5 {token}"
+            asked = pool.submit(reference.client.ask_one, url)
+            wait_until("it is on its way", lambda: asked.done() or _in_flight(lone, pod) == 1)
+            assert not asked.done(), asked.result()
+            lone.namespace.kubectl("delete", "pod", pod, "--wait=true")
+            answer = asked.result()
+            said, _ = log.communicate(timeout=30)
+        finally:
+            log.kill()
 
     assert (answer.status, pod in answer.text) == (200, True)
     # A container beside the application has no use for staying once the last answer is out.
