@@ -8,7 +8,13 @@ import click
 
 from sidecar.cli.help import Command, Example
 from sidecar.cli.progress import waiting_for
-from sidecar.cli.rotate import Question, check_key, check_services, evidence_options
+from sidecar.cli.rotate import (
+    Question,
+    check_key,
+    check_services,
+    evidence_options,
+    rotation_options,
+)
 from sidecar.cli.sources import build_source
 from sidecar.cli.values import Duration
 
@@ -46,16 +52,7 @@ _LISTEN = "127.0.0.1:15030"
     show_default=True,
     help="From one question to the next.",
 )
-@click.option(
-    "--key", "key_id", metavar="ID", help="The key that is rotated to, if not the newest."
-)
-@click.option(
-    "--frontend",
-    "frontends",
-    multiple=True,
-    metavar="SERVICE",
-    help="A service of step 3, which gets the new key after the backends. Repeatable.",
-)
+@rotation_options
 @evidence_options
 def serve(
     listen: str,

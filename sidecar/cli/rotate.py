@@ -95,6 +95,20 @@ def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return source_options(decorated)
 
 
+def rotation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: which rotation is shown, as ``key_id`` and ``frontends``."""
+    command = click.option(
+        "--frontend",
+        "frontends",
+        multiple=True,
+        metavar="SERVICE",
+        help="A service of step 3, which gets the new key after the backends. Repeatable.",
+    )(command)
+    return click.option(
+        "--key", "key_id", metavar="ID", help="The key that is rotated to, if not the newest."
+    )(command)
+
+
 # --- status ----------------------------------------------------------------------------------
 
 
@@ -117,16 +131,7 @@ def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ),
 )
 @evidence_options
-@click.option(
-    "--key", "key_id", metavar="ID", help="The key that is rotated to, if not the newest."
-)
-@click.option(
-    "--frontend",
-    "frontends",
-    multiple=True,
-    metavar="SERVICE",
-    help="A service of step 3, which gets the new key after the backends. Repeatable.",
-)
+@rotation_options
 @click.option("--watch", is_flag=True, help="Show it again and again, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="JSON; with --watch one object per line.")
 def status(

@@ -154,7 +154,6 @@ class Direct:
             source=self.name,
             key_ids=self._all_ids(),
             clocks_s=clocks,
-            has_history=False,
             interval_s=self._interval_s,
             limits=(_LIMIT,),
         )

@@ -10,15 +10,13 @@ class Evidence:
     """``fleet``: who was seen, present and past. ``source``: for messages.
 
     ``clocks_s``: how far the clock of a replica is ahead of the one who asks, by place. Where it is
-    unknown, the place is missing. ``has_history``: replicas that are gone are in it too.
-    ``limits``: sentences about what this evidence cannot prove. ``interval_s``: between two scrapes
-    of one replica.
+    unknown, the place is missing. ``limits``: sentences about what this evidence cannot prove.
+    ``interval_s``: between two scrapes of one replica.
     """
 
     fleet: Fleet
     source: str
     key_ids: tuple[str, ...]
     clocks_s: dict[str, float]
-    has_history: bool
     interval_s: float
     limits: tuple[str, ...] = ()

@@ -219,8 +219,9 @@ class Lives:
             is_newest = number == len(life.runs) - 1
             seen = current if is_newest and current else await self._source.vector(selector, last)
             replica = read_replica(seen, life.name, last)
-            if replica is None:
-                if is_newest and life.is_up:  # samples are missing, which is no zero
+            if replica is None:  # samples are missing, which is no zero: as if it had been silent
+                life.gaps += (Interval(first, last),)
+                if is_newest and life.is_up:
                     life.is_up = False
             else:
                 gaps = tuple(gap for gap in life.gaps if first <= gap.start and gap.end <= last)

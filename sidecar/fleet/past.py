@@ -73,7 +73,6 @@ async def load_evidence(
         source=source.name,
         key_ids=ids,
         clocks_s=clocks,
-        has_history=True,
         interval_s=window.interval_s,
         limits=tuple(_limits(lives, targets, fleet)),
     )

@@ -36,7 +36,6 @@ EVIDENCE = Evidence(
     source="a test",
     key_ids=(),
     clocks_s={},
-    has_history=True,
     interval_s=15.0,
     limits=("Nothing is proved.",),
 )

@@ -57,8 +57,9 @@ class Pod:
     clock_ahead_s: float = 0.0
     labels: dict[str, str] = field(default_factory=dict)
     instance: str = ""
-    #: Metrics that its scrapes have lost on the way.
+    #: Metrics that its scrapes lost on the way, until they were there again.
     lost: Sequence[str] = ()
+    found_again: float = 0.0
     #: What discovery puts on it besides, from so many seconds before now on.
     relabelled: tuple[float, dict[str, str]] = (0.0, {})
 
@@ -96,7 +97,7 @@ class Past:
         for number, pod in enumerate(pods):
             for at, ago in self._scrapes(pod, number, outages):
                 for series, value in self._scrape(pod, at, ago):
-                    if series.partition("{")[0] in pod.lost:
+                    if series.partition("{")[0] in pod.lost and ago >= pod.found_again:
                         continue
                     samples.setdefault(series, []).append((at, value))
         by_metric: dict[str, list[str]] = {}

@@ -422,3 +422,22 @@ def test_services_of_which_nobody_is_left_are_named(remember: Remember) -> None:
     left = Pod("users-1", 6 * HOUR, 600, service="thoughts-backend", issues=None)
     evidence = ask(remember(switched("users-0"), left))
     assert "thoughts-backend" in evidence.limits[0]
+
+
+def test_a_run_that_nobody_could_read_may_have_signed_until_its_end(remember: Remember) -> None:
+    """Its address has another sidecar since, which can be read."""
+    broken = Pod(
+        "vm-0",
+        6 * HOUR,
+        issues=(Issues(NEW, HOUR, 0),),
+        instance="vm:1",
+        runs=(2 * HOUR,),
+        lost=("sidecar_token_leeway_seconds",),
+        found_again=2 * HOUR,
+    )
+    past = remember(switched("users-0"), broken)
+    evidence = ask(past, stated_watch=past.before(100 * HOUR))
+
+    (target,) = evidence.fleet.unscraped
+    assert target.gone_at == pytest.approx(past.before(2 * HOUR), abs=2 * INTERVAL_S)
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
