@@ -9,10 +9,10 @@ import pytest
 
 from tests.functional.application import Application
 from tests.functional.client import request
-from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.pod import packets
 from tests.functional.pod.caller import Caller
+from tests.functional.pod.conftest import Start
 from tests.functional.pod.namespaces import (
     GATES,
     OUTBOUND,
@@ -22,7 +22,6 @@ from tests.functional.pod.namespaces import (
     by_family,
     intercept,
     run,
-    start,
     status,
 )
 from tests.functional.sidecar_process import SidecarProcess, wait_until
@@ -35,21 +34,21 @@ IPV6_DSTOPTS: Final = 59
 PADDING: Final = b"\0\0\x01\x04\0\0\0\0"  # RFC 8200, section 4.2: an option without a meaning
 
 
-def start_all(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, **more: Any
-) -> SidecarProcess:
+@pytest.fixture
+def start_all(start: Start) -> Start:
     """The sidecar, and the rules."""
-    timeouts = {"header": "1s", "idle": "1s"}
-    sidecar = start(launch, application, signer, keyring, timeouts=timeouts, **more)
-    intercept()
-    return sidecar
+
+    def start_both(**more: Any) -> SidecarProcess:
+        sidecar = start(timeouts={"header": "1s", "idle": "1s"}, **more)
+        intercept()
+        return sidecar
+
+    return start_both
 
 
 @pytest.fixture
-def sidecar(
-    launch: Launch, application: Application, signer: Signer, keyring: Any
-) -> SidecarProcess:
-    return start_all(launch, application, signer, keyring)
+def sidecar(start_all: Start) -> SidecarProcess:
+    return start_all()
 
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -161,9 +160,9 @@ def test_who_waits_is_given_up_and_not_let_through(
 
 
 def test_the_admin_port_does_from_outside_what_it_should_and_no_more(
-    launch: Launch, application: Application, signer: Signer, keyring: Any
+    start_all: Start, application: Application, signer: Signer
 ) -> None:
-    start_all(launch, application, signer, keyring, admin="[::]:15020")
+    start_all(admin="[::]:15020")
     wait_until(lambda: status("client", POD[4], 15020) == 404, "the admin port answers")
     inside = "127.0.0.1:15020"
     fields = ("X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1")
@@ -184,10 +183,8 @@ def test_the_admin_port_does_from_outside_what_it_should_and_no_more(
         assert caller.exchange(request("/ready")).status == 200
 
 
-def test_the_outbound_port_is_no_way_in(
-    launch: Launch, application: Application, signer: Signer, keyring: Any
-) -> None:
-    start(launch, application, signer, keyring, **OUTBOUND)
+def test_the_outbound_port_is_no_way_in(start: Start) -> None:
+    start(**OUTBOUND)
     intercept("--outbound-to", "15001")
     for host in (*POD.values(), MAPPED):
         assert status("client", host, 15001) == 0
@@ -196,10 +193,10 @@ def test_the_outbound_port_is_no_way_in(
 
 @by_family
 def test_only_the_load_balancer_says_who_calls(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, family: int
+    start_all: Start, application: Application, signer: Signer, family: int
 ) -> None:
     networks = ["10.9.1.0/24", "fd0a::/64"]
-    start_all(launch, application, signer, keyring, proxy_protocol={"from": networks})
+    start_all(proxy_protocol={"from": networks})
     header = b"PROXY TCP4 198.51.100.7 198.51.100.8 9 8000\r\n"
     token = signer.token()
     with Caller(GATES["node"][family], peer="node") as caller:

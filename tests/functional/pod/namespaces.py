@@ -16,22 +16,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from tests.functional.application import Application
-from tests.functional.conftest import Launch
-from tests.functional.credentials import Signer
-from tests.functional.sidecar_process import COMMAND, SidecarProcess, run_command, wait_until
+from tests.functional.sidecar_process import run_command, wait_until
 
 UID: Final = 1337
-# The image's user as the kernel sees it, with leave to read what this test wrote as root.
-AS_THE_SIDECAR: Final = (
-    *("setpriv", f"--euid={UID}", f"--regid={UID}", "--clear-groups"),
-    *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"),
-    *COMMAND,
-)
 PORT: Final = 8000
 POD: Final = {4: "10.9.0.1", 6: "fd09::1"}
 PEERS: Final = {
@@ -105,19 +97,6 @@ class Everywhere(Application):
         listener = socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
         self._listener = listener
         self._start(self._accept, listener)
-
-
-def start(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, **more: Any
-) -> SidecarProcess:
-    signer.publish(keyring)
-    settings = {
-        "listen": "[::]:15006",
-        "upstream": {"url": "original-dst", "ports": [PORT]},
-        **more,
-    }
-    # A test that has the admin port elsewhere waits for it itself.
-    return launch(settings, keyring=keyring, command=AS_THE_SIDECAR, waits="admin" not in more)
 
 
 def intercept(*more: str, backend: str = "auto") -> None:

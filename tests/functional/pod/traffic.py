@@ -4,15 +4,14 @@ import socket
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.functional.application import Application, echo
 from tests.functional.client import Truncated, request
-from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.pod.caller import Caller
+from tests.functional.pod.conftest import Start
 from tests.functional.pod.namespaces import (
     GATES,
     OUTBOUND,
@@ -25,7 +24,6 @@ from tests.functional.pod.namespaces import (
     intercept,
     link_local,
     served,
-    start,
     status,
     wait_for_answer,
 )
@@ -34,14 +32,9 @@ from tests.functional.sidecar_process import run_command, wait_until
 
 @by_family
 def test_a_caller_is_verified_without_knowing(
-    launch: Launch,
-    application: Application,
-    signer: Signer,
-    keyring: Any,
-    family: int,
-    backend: str,
+    start: Start, application: Application, signer: Signer, family: int, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     intercept(backend=backend)
 
     assert status("client", POD[family]) == 401
@@ -55,7 +48,7 @@ def test_a_caller_is_verified_without_knowing(
 
 @by_family
 def test_the_application_sees_the_same_request(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, family: int
+    start: Start, application: Application, signer: Signer, family: int
 ) -> None:
     application.answer = echo
     asked = request(
@@ -65,7 +58,7 @@ def test_the_application_sees_the_same_request(
     received, answers = [], []
     for is_intercepted in (False, True):
         if is_intercepted:
-            start(launch, application, signer, keyring)
+            start()
             intercept()
         with Caller(POD[family]) as caller:
             answers.append(caller.exchange(asked))
@@ -81,14 +74,9 @@ def test_the_application_sees_the_same_request(
 
 @by_family
 def test_rules_that_change_keep_the_connections_that_are_verified(
-    launch: Launch,
-    application: Application,
-    signer: Signer,
-    keyring: Any,
-    family: int,
-    backend: str,
+    start: Start, signer: Signer, family: int, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     intercept(backend=backend)
     with Caller(POD[family]) as caller:
         for options in ((), ("--except-ports", "9000"), ("--outbound-to", "15001")):
@@ -98,14 +86,9 @@ def test_rules_that_change_keep_the_connections_that_are_verified(
 
 @by_family
 def test_no_open_connection_becomes_one_to_the_application_when_the_rules_go(
-    launch: Launch,
-    application: Application,
-    signer: Signer,
-    keyring: Any,
-    family: int,
-    backend: str,
+    start: Start, application: Application, family: int, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     intercept(backend=backend)
     with Caller(POD[family]) as caller:
         assert caller.exchange(request("/")).status == 401
@@ -118,14 +101,9 @@ def test_no_open_connection_becomes_one_to_the_application_when_the_rules_go(
 
 @by_family
 def test_a_connection_from_before_the_rules_is_ended(
-    launch: Launch,
-    application: Application,
-    signer: Signer,
-    keyring: Any,
-    family: int,
-    backend: str,
+    start: Start, application: Application, family: int, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     with Caller(POD[family]) as caller:
         assert caller.exchange(request("/")).status == 200
         intercept(backend=backend)
@@ -135,9 +113,9 @@ def test_a_connection_from_before_the_rules_is_ended(
 
 
 def test_no_way_leads_around(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+    start: Start, application: Application, signer: Signer, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     intercept(backend=backend)
     gates = GATES["node"].values()
     everywhere = [*POD.values(), *gates, "::ffff:10.9.0.1", link_local()]
@@ -148,14 +126,9 @@ def test_no_way_leads_around(
 
 @by_family
 def test_of_every_port_only_the_listed_are_served_and_the_admin_port_stays(
-    launch: Launch,
-    application: Application,
-    signer: Signer,
-    keyring: Any,
-    family: int,
-    backend: str,
+    start: Start, signer: Signer, family: int, backend: str
 ) -> None:
-    start(launch, application, signer, keyring, admin="[::]:15020")
+    start(admin="[::]:15020")
     assert run_command("intercept", "apply", "--ports", "all", "--backend", backend).stdout == (
         f"Connections to every port reach port 15006 ({backend}).\n"
     )
@@ -170,9 +143,9 @@ def test_of_every_port_only_the_listed_are_served_and_the_admin_port_stays(
 
 
 def test_a_sidecar_that_was_killed_closes_the_door(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+    start: Start, application: Application, signer: Signer, backend: str
 ) -> None:
-    sidecar = start(launch, application, signer, keyring)
+    sidecar = start()
     intercept(backend=backend)
     assert status("client", POD[4], token=signer.token()) == 200
     sidecar.kill()
@@ -182,9 +155,9 @@ def test_a_sidecar_that_was_killed_closes_the_door(
 
 
 def test_networks_that_are_excepted_reach_the_application_itself(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+    start: Start, backend: str
 ) -> None:
-    start(launch, application, signer, keyring)
+    start()
     intercept("--except-sources", "10.9.1.0/24", "--except-sources", "fd0a::/64", backend=backend)
     for family in (4, 6):
         assert status("node", GATES["node"][family]) == 200
@@ -192,10 +165,10 @@ def test_networks_that_are_excepted_reach_the_application_itself(
 
 
 def test_the_pods_own_calls_work_and_the_sidecars_do_not_loop(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
+    start: Start, signer: Signer, backend: str
 ) -> None:
     with served("client", 9000):
-        sidecar = start(launch, application, signer, keyring, **OUTBOUND)
+        sidecar = start(**OUTBOUND)
         intercept("--outbound-to", "15001", backend=backend)
         for host in ("10.9.0.2", "[fd09::2]", "[::ffff:10.9.0.2]"):
             wait_for_answer(host)
@@ -205,10 +178,10 @@ def test_the_pods_own_calls_work_and_the_sidecars_do_not_loop(
 
 @pytest.mark.parametrize("host", ["10.9.0.2", "[fd09::2]"])
 def test_calls_that_rules_for_another_user_send_back_are_cut_and_do_not_circle(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, host: str
+    start: Start, host: str
 ) -> None:
     with served("client", 9000):
-        sidecar = start(launch, application, signer, keyring, **OUTBOUND)
+        sidecar = start(**OUTBOUND)
         wait_for_answer(host)
         intercept("--outbound-to", "15001", "--uid", "4242")
         assert call(host) == "000"
@@ -217,12 +190,10 @@ def test_calls_that_rules_for_another_user_send_back_are_cut_and_do_not_circle(
         assert metrics.value("sidecar_outbound_connections_open") == 0
 
 
-def test_what_is_only_routed_through_the_pod_is_left_alone(
-    launch: Launch, application: Application, signer: Signer, keyring: Any, backend: str
-) -> None:
+def test_what_is_only_routed_through_the_pod_is_left_alone(start: Start, backend: str) -> None:
     for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
         Path("/proc/sys/net", switch).write_text("1")
-    start(launch, application, signer, keyring)
+    start()
     intercept(backend=backend)
     with served("node", PORT):
         for host in PEERS["node"].values():
