@@ -8,7 +8,7 @@ import click
 
 from sidecar.cli.help import Command, Example
 from sidecar.cli.progress import waiting_for
-from sidecar.cli.rotate import (
+from sidecar.cli.question import (
     Question,
     check_key,
     check_services,

@@ -10,8 +10,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +18,20 @@ import click
 from sidecar.cli.help import Example, Group
 from sidecar.cli.main import COULD_NOT_FIND_OUT, DOES_NOT_HOLD
 from sidecar.cli.progress import say_meanwhile, waiting_for
-from sidecar.cli.sources import Place, build_source, source_options
+from sidecar.cli.question import (
+    Question,
+    ask,
+    check_key,
+    check_services,
+    evidence_options,
+    rotation_options,
+)
+from sidecar.cli.sources import build_source
 from sidecar.cli.values import Duration, Moment
 from sidecar.errors import FleetError
 
 if TYPE_CHECKING:
-    from sidecar.fleet.direct import Direct
     from sidecar.fleet.evidence import Evidence
-    from sidecar.fleet.prometheus import Prometheus
     from sidecar.rotation.gates import Decision
 
 _POLL_S = 2.0
@@ -51,62 +55,6 @@ _CLEAR = "\x1b[H\x1b[2J"
 )
 def command() -> None:
     """See how far a rotation of keys is, and guard its next step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Whom to ask, and about which time. Times in seconds."""
-
-    place: Place
-    window_s: float
-    stated_watch: float | None
-
-
-def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the options of a :class:`Question`, given to the command as ``question``."""
-
-    @wraps(command)
-    def with_question(
-        place: Place, window_s: float, stated_watch: float | None, **others: Any
-    ) -> Any:
-        return command(question=Question(place, window_s, stated_watch), **others)
-
-    decorated: Callable[..., Any] = with_question
-    for option in (
-        click.option(
-            "--watched-since",
-            "stated_watch",
-            type=Moment(),
-            metavar="TIME",
-            help="From when on every service that hands out tokens was watched. Without it: an hour"
-            " after the first of them was scraped.",
-        ),
-        click.option(
-            "--window",
-            "window_s",
-            type=Duration(),
-            metavar="DURATION",
-            default="72h",
-            show_default=True,
-            help="How far to look back in the Prometheus.",
-        ),
-    ):
-        decorated = option(decorated)
-    return source_options(decorated)
-
-
-def rotation_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: which rotation is shown, as ``key_id`` and ``frontends``."""
-    command = click.option(
-        "--frontend",
-        "frontends",
-        multiple=True,
-        metavar="SERVICE",
-        help="A service of step 3, which gets the new key after the backends. Repeatable.",
-    )(command)
-    return click.option(
-        "--key", "key_id", metavar="ID", help="The key that is rotated to, if not the newest."
-    )(command)
 
 
 # --- status ----------------------------------------------------------------------------------
@@ -174,7 +122,7 @@ async def _observe(
         while True:
             try:
                 with waiting_for(source.name):
-                    evidence = await _ask(source, question)
+                    evidence = await ask(source, question)
                 show(evidence)
             except FleetError as error:
                 if not watches:
@@ -185,27 +133,6 @@ async def _observe(
             await asyncio.sleep(_WATCH_S)
     finally:
         await source.close()
-
-
-async def _ask(source: "Prometheus | Direct", question: Question) -> "Evidence":
-    from sidecar.fleet.ask import ask
-
-    return await ask(source, window_s=question.window_s, stated_watch=question.stated_watch)
-
-
-def check_key(evidence: "Evidence", key_id: str | None) -> None:
-    """Refuse a key that no replica has."""
-    if key_id is not None and key_id not in evidence.key_ids:
-        known = ", ".join(evidence.key_ids) or "none"
-        raise click.UsageError(f"no replica has a key {key_id}; keys that exist: {known}")
-
-
-def check_services(evidence: "Evidence", frontends: tuple[str, ...]) -> None:
-    """Refuse names that no service has."""
-    known = sorted({replica.service for replica in evidence.fleet.replicas})
-    for name in frontends:
-        if name not in known:
-            raise click.UsageError(f"there is no service {name}; services: {', '.join(known)}")
 
 
 # --- gate ------------------------------------------------------------------------------------
@@ -294,7 +221,7 @@ async def _decide(
         while True:
             is_last = time.monotonic() >= end
             try:
-                evidence = await _ask(source, question)
+                evidence = await ask(source, question)
                 check_key(evidence, key_id)
                 decision = decide(evidence, gate, key_id, accepts_unproven=accepts_unproven)
                 if is_last or decision.answer is Answer.YES:
