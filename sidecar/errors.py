@@ -62,10 +62,15 @@ class VersionError(SidecarError):
 
 class FetchError(SidecarError):
     """Another server did not answer as it should; ``detail`` continues a sentence that begins with
-    the server's name, and quotes nothing that it sent."""
+    the server's name, and quotes nothing that it sent. ``answered``: the status of the answer that
+    was not wanted; None where there was no answer."""
 
     reason = "fetch_failed"
     title = "did not answer"
+
+    def __init__(self, detail: str = "", *, answered: int | None = None) -> None:
+        super().__init__(detail)
+        self.answered = answered
 
 
 class FleetError(SidecarError):

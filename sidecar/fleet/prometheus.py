@@ -47,6 +47,10 @@ class KnownTarget:
     interval_s: float | None
 
 
+class _NotThere(FleetError):
+    """What was asked for is at no such place of the server."""
+
+
 class Prometheus:
     """A source (``source.Source``) that has a history.
 
@@ -117,6 +121,9 @@ class Prometheus:
         """What discovery knows now; None where the server does not say."""
         try:
             answer = await self._ask("targets", {"state": "active"})
+        except _NotThere:  # stores that only speak the query API have no targets
+            return None
+        try:
             found = answer["activeTargets"]
             return [
                 KnownTarget(
@@ -126,10 +133,6 @@ class Prometheus:
                 )
                 for each in found
             ]
-        except FleetError as error:
-            if " 404" in error.detail:  # stores that only speak the query API have no targets
-                return None
-            raise
         except (KeyError, TypeError):
             raise self._not_prometheus() from None
 
@@ -208,7 +211,8 @@ class Prometheus:
             is_whole = document["status"] == "success" and not document.get("warnings")
             data = document["data"]
         except FetchError as error:
-            raise FleetError(f"{self.name} {error.detail}{self._hint(error.detail)}.") from None
+            kind = _NotThere if error.answered == 404 else FleetError
+            raise kind(f"{self.name} {error.detail}{self._hint(error.answered)}.") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             raise self._not_prometheus() from None
         if not is_whole:
@@ -224,10 +228,10 @@ class Prometheus:
         except (KeyError, TypeError, ValueError):
             raise self._not_prometheus() from None
 
-    def _hint(self, detail: str) -> str:
-        if detail.endswith("400") and self.match:
+    def _hint(self, answered: int | None) -> str:
+        if answered == 400 and self.match:
             return " (400 = not understood; is --match a list of label matchers?)"
-        if detail.endswith("404"):
+        if answered == 404:
             return "; give the URL under which its /api/v1/query is"
         return ""
 

@@ -190,7 +190,10 @@ def _read_trust(ca: str | None, _file: tuple[int, ...]) -> ssl.SSLContext:
 
 def _redirected(place: URL, response: ClientResponse) -> URL:
     """Where a redirect leads (RFC 9110, section 15.4)."""
-    target = place.join(URL(response.headers.get("Location", "")))
+    location = response.headers.get("Location")
+    if location is None:
+        raise FetchError(f"answered with status {response.status}, a redirect that leads nowhere")
+    target = place.join(URL(location))
     if target.scheme not in {"http", "https"} or target.origin() != place.origin():
         raise FetchError("redirects to another server, and is not followed there")
     return target.with_user(None)
@@ -200,7 +203,7 @@ async def _take(response: ClientResponse, etag: str | None, max_bytes: int) -> F
     if response.status == 304 and etag is not None:
         return Fetched(None, etag, _fresh_s(response))
     if response.status != 200:
-        raise FetchError(f"answered with status {response.status}")
+        raise FetchError(f"answered with status {response.status}", answered=response.status)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise FetchError("answered in an encoding that was not asked for")
     content = bytearray()

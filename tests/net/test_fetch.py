@@ -155,6 +155,11 @@ async def test_a_redirect_to_another_place_is_not(place: str) -> None:
     assert said.startswith(("redirects to another server", "cannot be asked"))
 
 
+async def test_a_redirect_that_leads_nowhere_is_told_as_what_it_is() -> None:
+    async with speaking(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n") as url:
+        assert await refusal(url) == "answered with status 302, a redirect that leads nowhere"
+
+
 async def test_redirects_without_end_are_given_up() -> None:
     visits: list[str] = []
 
