@@ -92,31 +92,48 @@ class Lives:
         self._watched_at = {identity_of(sample.labels): sample.value for sample in issuers}
         check_fleets(self._source, last)
         self._enter_scrapes(first, last)
-        jobs = {identity[0] for identity in self.by_identity}
+        self._enter_attempts(first_up, last_up, is_up)
+        self._enter_untried(targets or ())
+        self._leave_out_others()
+        answering = {identity_of(sample.labels) for sample in samples if sample.name == BEGINNING}
+        for sample in samples:
+            identity = identity_of(sample.labels)
+            if identity in answering:
+                self.current.setdefault(identity, []).append(sample)
+
+    def _enter_attempts(
+        self, first_up: Sequence[Sample], last_up: Sequence[Sample], is_up: Sequence[Sample]
+    ) -> None:
+        """When each target was tried, and whether it answers; also those that never did, where a
+        sidecar is in their job."""
+        jobs = self._jobs()
         for sample in first_up:
             if self._source.match or sample.place[0] in jobs:
                 life = self._life(sample.labels)
                 life.first_up = min(life.first_up, sample.value)
         for sample, life in self._known(last_up):
             life.last_up = max(life.last_up, sample.value)
-        self.others = {s.place[0] for s in is_up if not s.value and s.place[0] not in jobs}
-        if self._source.match:
-            self.others = set()
+        if not self._source.match:
+            self.others = {s.place[0] for s in is_up if not s.value and s.place[0] not in jobs}
         for sample, life in self._known(is_up):
             life.is_up = sample.value == 1 or bool(life.is_up)
-        for target in targets or ():
+
+    def _enter_untried(self, targets: Iterable[KnownTarget]) -> None:
+        """What discovery knows and nobody has asked yet is there, and silent."""
+        jobs = self._jobs()
+        for target in targets:
             if not target.is_scraped and (self._source.match or target.labels.get("job") in jobs):
                 life = self._life(target.labels)
                 life.is_up = life.is_up or False
-        # What answers and never was a sidecar is something else in the same job.
+
+    def _leave_out_others(self) -> None:
+        """What answers and never was a sidecar is something else in the same job."""
         for identity, life in list(self.by_identity.items()):
             if not life.runs and life.is_up:
                 del self.by_identity[identity]
-        answering = {identity_of(s.labels) for s in samples if s.name == BEGINNING}
-        for sample in samples:
-            identity = identity_of(sample.labels)
-            if identity in answering:
-                self.current.setdefault(identity, []).append(sample)
+
+    def _jobs(self) -> set[str]:
+        return {identity[0] for identity in self.by_identity}
 
     def _enter_scrapes(self, first: Sequence[Sample], last: Sequence[Sample]) -> None:
         begun: dict[Identity, float] = {}
