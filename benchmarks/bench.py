@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.application import Application
 from benchmarks.fleet import Proxy, check_answers, running
 from benchmarks.machine import Cores
 from benchmarks.proxies.kind import Kind
 from benchmarks.tokens import Tokens
+
+_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Bench:
         return path
 
 
-def turn(proxies: Sequence[Proxy], round_number: int) -> list[Proxy]:
-    """The proxies in this round's order: another one begins each time."""
-    start = round_number % len(proxies)
-    return [*proxies[start:], *proxies[:start]]
+def turn(measured: Sequence[_Measured], round_number: int) -> list[_Measured]:
+    """What is measured, mostly proxies, in this round's order: another one begins each time."""
+    start = round_number % len(measured)
+    return [*measured[start:], *measured[:start]]

@@ -111,6 +111,19 @@ BOUNDS: Sequence[Bound] = (
         unit="MiB",
         program="sidecar-issues",
     ),
+    Bound("first paint of the console", "console.first_paint_ms", 300, False, unit="ms"),
+    Bound("CPU while the console is open", "console.cpu_percent", 2, False, unit="%"),
+    Bound(
+        "requests/s with the console open, of without",
+        "console.requests_per_s",
+        0.98,
+        True,
+        "sidecar",
+        "x",
+        "sidecar-console",
+    ),
+    Bound("first step of the demo", "demo.first_step_s", 60, False, unit="s"),
+    Bound("whole story of the demo", "demo.whole_s", 150, False, unit="s"),
 )
 
 

@@ -20,10 +20,14 @@ _POLL_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that is ready; ``ready_after_s`` counts from its exec."""
+    """A proxy that is ready; ``ready_after_s`` counts from its exec.
+
+    ``ready_port`` is where it says so, the sidecar's admin port.
+    """
 
     name: str
     port: int
+    ready_port: int
     process: Process
     ready_after_s: float
 
@@ -56,7 +60,7 @@ def _running_one(
         process.check()
         if not is_ready:
             raise BenchError(f"{kind.name} is not ready after {_START_S:.0f} s")
-        yield Proxy(kind.name, start.port, process, ready_after_s)
+        yield Proxy(kind.name, start.port, start.ready_port, process, ready_after_s)
 
 
 def check_answers(kinds: Iterable[Kind], proxies: Iterable[Proxy], tokens: Tokens) -> None:

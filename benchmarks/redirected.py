@@ -59,7 +59,10 @@ def _requests(
         _sidecar(directory, {"upstream": upstream}, cores) as (process, own_port),
         _redirected(own_port, port),
     ):
-        ways = [Proxy("direct", own_port, process, 0.0), Proxy("sidecar", port, process, 0.0)]
+        ways = [
+            Proxy("direct", own_port, own_port, process, 0.0),
+            Proxy("sidecar", port, own_port, process, 0.0),
+        ]
         for way in ways:
             press(way, tokens, _WARM_UP_S)
         for number in range(rounds):

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.bench import Bench
+from benchmarks.measures.console import measure_console
+from benchmarks.measures.demo import measure_demo
 from benchmarks.measures.interception import measure_interception
 from benchmarks.measures.issuing import measure_issuing
 from benchmarks.measures.latency import measure_latency
@@ -23,4 +25,6 @@ MEASURES: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
     "scale": measure_scale,
     "interception": measure_interception,
     "issuing": measure_issuing,
+    "console": measure_console,
+    "demo": measure_demo,
 }

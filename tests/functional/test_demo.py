@@ -24,8 +24,8 @@ from tests.cli.terminal import run_in_terminal
 from tests.functional.sidecar_process import free_port
 
 MARK = "DEMO_UNDER_TEST"
-#: The whole story takes less than a minute; a busy machine may take longer.
-PATIENCE_S = 150
+#: The whole story takes less than a minute; how long it may take is for `make bench` to say.
+PATIENCE_S = 240
 #: Without a Prometheus, which takes its time to start.
 ALONE = ("--plain", "--prometheus", "none")
 TITLES = [
@@ -166,20 +166,13 @@ def assert_is_whole(output: str) -> None:
     assert len(rows) - rows.index("Three commands to try next") == 4
 
 
-def test_once_tells_the_whole_story_in_time_and_leaves_nothing(
-    demos: list[Demo], tmp_path: Path
-) -> None:
-    begun_at = time.monotonic()
+def test_once_tells_the_whole_story_and_leaves_nothing(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, "--once", *ALONE)
 
-    demo.read_until("ok    step 1 is done")
-    first_step_s = time.monotonic() - begun_at
     code, output, errors = demo.finish()
 
     assert (code, errors) == (0, "")
-    assert_is_whole(demo.read + output)
-    assert first_step_s < 60
-    assert time.monotonic() - begun_at < 150
+    assert_is_whole(output)
     demo.assert_nothing_is_left()
 
 
