@@ -54,6 +54,15 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several files run at once, those that wait for processes come first.
+
+    They take longest, and leave the processor to whoever is beside them.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: "functional" not in item.path.parts)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let no test start without the programs that its markers name."""
     for marker in item.iter_markers("needs_tool"):
