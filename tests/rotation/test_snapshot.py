@@ -242,7 +242,7 @@ def paths(value: object, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 DOCUMENT = json.loads(json.dumps(take_record(filled(), NOW).document()))
-WRONG = (-1, "text", [1], {"more": -1}, float("nan"), float("inf"), 10**30, True)
+WRONG = (-1, "text", [1], {"more": -1}, float("nan"), float("inf"), 10**30, 10**400, True)
 
 
 @pytest.mark.parametrize("way", paths(DOCUMENT), ids=lambda way: ".".join(map(str, way)))
