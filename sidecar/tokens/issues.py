@@ -24,8 +24,10 @@ from sidecar.tokens.strictjson import parse_object
 _MAX_REMEMBERED: Final = 4096
 _MAX_REMEMBERED_PATH_BYTES: Final = 256
 _SUCCESSES: Final = range(200, 300)
-# Answers that never hold a body, or none of their own (RFC 9110, sections 9.3 and 15.3).
-_WITHOUT_BODY: Final = frozenset((204, 205, 304))
+# Answers after whose head nothing is passed on (RFC 9112, section 6.3).
+_WITHOUT_BODY: Final = frozenset((204, 304))
+# It should have no body either, but one that it has is passed on (RFC 9110, section 15.3.6).
+_RESET_CONTENT: Final = 205
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Places:
         A successful answer has to hold something in one of its places at least.
         """
         is_bodyless = method == "HEAD" or status in _WITHOUT_BODY
-        is_needed = status in _SUCCESSES and not is_bodyless and method != "OPTIONS"
+        is_empty = is_bodyless or (status == _RESET_CONTENT and not body)
+        is_needed = status in _SUCCESSES and not is_empty and method != "OPTIONS"
         texts, failure = self._in_head(values, now)
         if self.members and body is not None and not is_bodyless:
             found, wrong = self._in_body(body, is_needed=is_needed)

@@ -133,6 +133,12 @@ def test_only_a_success_has_to_hold_a_token(status: int) -> None:
     assert find(place(LOGIN), body=b"<html>", status=status) == ((), None)
 
 
+def test_a_token_in_an_answer_that_should_have_no_body_is_one_all_the_same() -> None:
+    texts, failure = find(place(LOGIN), body={"data": {"token": "a.b.c"}}, status=205)
+    assert (texts, failure) == ((b"a.b.c",), None)
+    assert find(place(LOGIN), body=b"", status=205) == ((), None)
+
+
 @pytest.mark.parametrize(("status", "method"), [(204, "POST"), (200, "HEAD"), (200, "OPTIONS")])
 def test_nor_has_an_answer_without_a_body(status: int, method: str) -> None:
     places = place(IssueSettings(paths=("/a",), json="token"), method, b"/a")
