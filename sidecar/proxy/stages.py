@@ -16,7 +16,7 @@ from sidecar.proxy.exchange import Exchange
 from sidecar.upstream.connection import UpstreamConnection
 from sidecar.wire.body import chunk, last_chunk
 from sidecar.wire.framing import CHUNKED, read_target, request_length
-from sidecar.wire.head import ResponseHead, field_lines, parse_request_head
+from sidecar.wire.head import Field, ResponseHead, field_lines, parse_request_head
 from sidecar.wire.headers import (
     Filter,
     forwarding_lines,
@@ -179,7 +179,7 @@ async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: Response
         if is_chunked:
             data = chunk(data) if data else b""
             if body.is_exhausted:
-                data += last_chunk(body.trailers if trailers else ())
+                data += last_chunk(_trailers(x, body.trailers) if trailers else ())
         if len(data) > MAX_JOINED_BYTES:
             client.write(start)
             client.write(data)
@@ -191,6 +191,13 @@ async def relay_answer(x: Exchange, upstream: UpstreamConnection, head: Response
             await client.drain()
         start = b""
         data = await body.read()
+
+
+def _trailers(x: Exchange, trailers: Sequence[Field]) -> Sequence[Field]:
+    """Those that the client gets: none that hands out a token, since the answer is read before."""
+    if x.issues is None:
+        return trailers
+    return [field for field in trailers if field[0] not in x.issues.headers]
 
 
 def _is_bodyless(x: Exchange, head: ResponseHead) -> bool:

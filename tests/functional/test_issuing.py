@@ -234,6 +234,18 @@ def test_whatever_the_application_answers_is_passed_on(
     assert plain.trailers == watched.trailers
 
 
+def test_no_token_slips_out_behind_the_body(
+    sidecar: SidecarProcess, application: Application, signer: Signer
+) -> None:
+    fields = f"X-Token: {signer.token()}\r\nTrailer: X-Token, X-Sum\r\nTransfer-Encoding: chunked"
+    trailers = f"X-Sum: 7\r\nX-Token: {signer.token()}"
+    raw = f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n1\r\nx\r\n0\r\n{trailers}\r\n\r\n".encode()
+    application.answer = answering(raw)
+    answered = sidecar.ask(request("/api/header", "TE: trailers", "Connection: TE"))
+    assert (answered.status, answered.body) == (200, b"x")
+    assert answered.trailers == [(b"X-Sum", b"7")]
+
+
 def test_interim_answers_come_through_and_head_needs_no_token(
     sidecar: SidecarProcess, application: Application, counted: dict[str, float], signer: Signer
 ) -> None:
