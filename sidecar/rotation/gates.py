@@ -17,7 +17,7 @@ from sidecar.rotation.assumption import Assumption
 from sidecar.rotation.evidence import NOTHING_ISSUED
 from sidecar.rotation.moment import format_moment
 from sidecar.rotation.replica import Fleet, Replica, combined_evidence
-from sidecar.rotation.signers import Missing, has_gone_back, is_closed, is_done
+from sidecar.rotation.signers import Missing, has_gone_back, is_closed, is_done, unwatched_now
 from sidecar.rotation.succession import Statement
 from sidecar.rotation.verdict import Basis, State, Verdict, judge_fleet
 
@@ -168,6 +168,8 @@ def _is_after(moment: float | None, limit: float | None) -> bool:
 
 def _undecided(fleet: Fleet, key_id: str) -> Iterator[Missing]:
     """Signers of which nothing tells yet that they switched."""
+    if fleet.older(key_id):
+        yield from unwatched_now(fleet)
     for older in fleet.older(key_id):
         for replica in fleet.present:
             if replica.watch is None or is_done(fleet, replica, older):

@@ -18,6 +18,9 @@ from sidecar.rotation.moment import format_moment
 from sidecar.rotation.replica import Fleet, Replica, latest
 from sidecar.rotation.snapshot import RECORD_AHEAD_S
 
+#: Who calls itself so was given no name: it may be of any service.
+_UNNAMED = frozenset(("", "unknown"))
+
 #: An ``iat`` is a whole second, so it may lie this much before the moment that it tells.
 _IAT_TICK_S = 1.0
 
@@ -128,6 +131,22 @@ def is_closed(replica: Replica, key_id: str, leeway_s: float) -> bool:
     return replica.scraped_at >= closing.since + 2 * leeway_s + _IAT_TICK_S
 
 
+def unwatched(fleet: Fleet) -> tuple[Replica, ...]:
+    """Replicas, present and past, that hand out tokens, as others of their service do, and that
+    nobody watches: from before the watching, or set back to that."""
+    services = {replica.service for replica in fleet.issuers} - _UNNAMED
+    return tuple(r for r in fleet.replicas if r.watch is None and r.service in services)
+
+
+def unwatched_now(fleet: Fleet) -> tuple[Missing, ...]:
+    """Those that are there."""
+    return tuple(
+        Missing(replica.place, "is not watched as others of its service are (auth.issues)")
+        for replica in unwatched(fleet)
+        if replica.gone_at is None
+    )
+
+
 def _runs_of(fleet: Fleet, replica: Replica) -> tuple[Replica, ...]:
     """This run and the earlier ones under its name, whose end nobody saw: a sidecar that lost its
     memory in the same pod, or a pod that another one replaced."""
@@ -179,6 +198,9 @@ def _holes(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Hole]:
             continue
         if not is_done(fleet, replica, key_id) and not is_closed(replica, key_id, leeway_s):
             yield Hole(replica.gone_at, f"{replica.place} ended without a last word")
+    for replica in unwatched(fleet):
+        if replica.gone_at is not None and replica.gone_at > fleet.watched_since:
+            yield Hole(replica.gone_at, f"{replica.place} was not watched")
     for target in fleet.unscraped:
         if target.gone_at is not None and _may_issue(fleet, target.service):
             yield Hole(target.gone_at, f"{target.place} came and went and was never scraped")
@@ -196,6 +218,7 @@ def _may_issue(fleet: Fleet, service: str) -> bool:
 
 
 def _pending(fleet: Fleet, key_id: str, leeway_s: float) -> Iterator[Missing]:
+    yield from unwatched_now(fleet)
     for replica in fleet.present:
         if replica.watch is None:
             continue

@@ -67,7 +67,7 @@ class Sidecar:
         """``was_running``: the application accepted connections already."""
         own = now + self.pod.clock
         issuing = None
-        if self.pod.is_issuer:
+        if self.pod.is_issuer and self.pod.is_watched:
             issuing = Issuing(scope=_SCOPE, unwatched_until=own if was_running else None)
         self.ledger = Ledger(observing_since=own, leeway_s=self.world.leeway, issuing=issuing)
 
@@ -83,7 +83,7 @@ class Sidecar:
         self.ledger = restore_ledger(
             record,
             leeway_s=self.world.leeway,
-            scope=_SCOPE if self.pod.is_issuer else None,
+            scope=_SCOPE if self.ledger.issuing is not None else None,
             unwatched_until=own,
         )
 

@@ -41,7 +41,7 @@ def _keeps(rotation: Rotation, judgement: Judgement) -> bool:
     world, assumptions = rotation.world, judgement.verdict.assumptions
     if Assumption.ALL_WATCHED in assumptions:
         since = judgement.fleet.watched_since - world.clock
-        unwatched = (t for t in rotation.old_tokens if t.pod.watched_from == inf)
+        unwatched = (t for t in rotation.old_tokens if _is_out_of_sight(t.pod, judgement))
         unreadable = (t for t in rotation.old_tokens if not t.is_readable)
         if any(token.handed_out_at > since for token in unwatched):
             return False
@@ -61,6 +61,11 @@ def _keeps(rotation: Rotation, judgement: Judgement) -> bool:
         limit = world.switch_at + world.leeway
         return all(token.issued_at <= limit for token in rotation.old_tokens)
     return True
+
+
+def _is_out_of_sight(pod: Pod, judgement: Judgement) -> bool:
+    """Whether no scrape could show that nobody watches what it hands out."""
+    return pod.watched_from == inf or (not pod.is_watched and pod.starts > judgement.at)
 
 
 def _was_contradicted(rotation: Rotation, judgement: Judgement) -> bool:

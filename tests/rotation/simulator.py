@@ -38,7 +38,7 @@ def play(world: World) -> Rotation:
 
     def issue(sidecar: Sidecar, now: float) -> None:
         token = _sign(sidecar.pod, world, rng, len(rotation.tokens), now)
-        if now >= sidecar.pod.watched_from:
+        if sidecar.pod.is_watched and now >= sidecar.pod.watched_from:
             token.is_readable = rng.random() >= world.unreadable_share
             if not sidecar.hand_out(token, now):
                 return

@@ -74,6 +74,12 @@ def test_a_signer_of_which_nothing_tells_leaves_it_open() -> None:
     assert [missing.where for missing in decision.missing] == ["users/u-1"]
 
 
+def test_a_signer_that_nobody_watches_leaves_it_open() -> None:
+    decision = switch(fleet(switched(), verifier("u-1", service="users")), "young")
+    assert decision.answer is Answer.UNKNOWN
+    assert [missing.where for missing in decision.missing] == ["users/u-1"]
+
+
 def test_an_enforced_switch_settles_a_signer_of_which_nothing_tells() -> None:
     idle = signer("u-1", policy=ENFORCE, **STATED)
     assert switch(fleet(switched(**STATED), idle), "young").answer is Answer.YES

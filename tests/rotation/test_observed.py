@@ -172,6 +172,27 @@ def test_nobody_knows_what_was_handed_out_where_nobody_looked(changes: dict[str,
     assert old(switched(), **changes).retirable_at == S + BOUND
 
 
+def test_a_replica_that_nobody_watches_of_a_service_that_hands_out_tokens_is_named() -> None:
+    """A rollback has set it to a configuration from before the watching, and to the old key."""
+    unwatched = verifier("u-1", service="users")
+    judged = old(switched(), unwatched, now=DEAD)
+    assert judged.basis is Basis.NONE
+    assert [missing.where for missing in judged.missing] == ["users/u-1"]
+    assert "auth.issues" in judged.missing[0].what
+
+
+def test_what_a_replica_handed_out_that_nobody_watched_is_bounded_by_its_end() -> None:
+    gone = verifier("u-1", service="users", gone_at=S + 500)
+    assert old(switched(), gone).retirable_at == S + 500 + BOUND
+    before = verifier("u-1", service="users", gone_at=BEFORE - 1)
+    assert old(switched(), before).retirable_at == DEAD
+
+
+@pytest.mark.parametrize("service", ["", "unknown"])
+def test_replicas_that_nobody_named_are_not_taken_for_one_service(service: str) -> None:
+    assert old(switched(service=service), verifier(service=service)).retirable_at == DEAD
+
+
 def test_a_replica_that_takes_tokens_only_leaves_no_hole_when_it_was_never_scraped() -> None:
     target = Target("thoughts", "t-9", gone_at=S)
     assert old(switched(), verifier(), unscraped=(target,)).retirable_at == DEAD

@@ -19,6 +19,7 @@ class Pod:
     """One pod: an application and, from ``watched_from`` on, a sidecar in front of it.
 
     ``workers``: when each worker process of a signer begins to sign with the newer key.
+    ``is_watched``: its sidecar looks at what it hands out.
     ``answers_from``: it is known from its start on, and its first scrapes fail until then.
     ``restarts``: of the sidecar: when, with memory or not, cleanly or by a crash.
     ``learns_newer_at``, ``learns_switch_at``: when its keyring gets the newer key, the statement.
@@ -35,6 +36,7 @@ class Pod:
     learns_switch_at: float = 0.0
     ends: float = inf
     watched_from: float = 0.0
+    is_watched: bool = True
     answers_from: float = 0.0
     says_last_word: bool = True
     workers: tuple[float, ...] = ()
@@ -136,6 +138,8 @@ class _Draw:
                 world.pods.append(self.hidden(begins, ends))
         if self.mishap(0.15):
             world.pods.append(self.unwatched())
+        if self.mishap(0.15):
+            world.pods.append(self.set_back())
         return world
 
     def clock(self) -> float:
@@ -226,6 +230,14 @@ class _Draw:
         pod = self.signer("users-unwatched", START, self.around(self.switch, 150))
         pod.watched_from = inf
         pod.ends = self.around(self.watch_begins + 50, 300)
+        return pod
+
+    def set_back(self) -> Pod:
+        """A signer whose sidecar is set to look at nothing, as before the watching."""
+        pod = self.signer("users-set-back", self.around(self.switch + 50, 150), inf)
+        if self.chance(0.5):
+            pod.ends = pod.starts + 2 * self.interval + self.rng.random() * 300
+        pod.is_watched = pod.says_last_word = False
         return pod
 
     def pod(self, service: str, name: str, starts: float) -> Pod:
