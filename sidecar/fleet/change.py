@@ -152,12 +152,13 @@ def _claim(fleet: Fleet, user: str, version: str, told: Told) -> Claim:
 
 def _users(fleet: Fleet, service: str, version: str) -> Iterator[Claim]:
     """Who needs the service; also who may mean it, where that could make a difference."""
+    meant = fleet.services.get(service, Service(service))
     for user, running, need in fleet.needs():
         judgement = judge_version(need.requires, version)
         if need.service != service:
-            if need.is_certain or judgement.holds or user.name == service:
+            is_other = need.is_certain or user.name == service or not meant.may_be(need)
+            if judgement.holds or is_other:
                 continue
-            # It never answered, so it may be anybody.
             why = f"nobody knows whether what it calls {need.dependency} is {service}"
             judgement = Judgement(None, why)
         many = len(need.stated)

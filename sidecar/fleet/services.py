@@ -8,11 +8,13 @@ by ``fleet.needs``. Pure; called by the command line and the console of a fleet.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sidecar.errors import VersionError
 from sidecar.fleet.instances import Instance, StatedNeed, read_instances
 from sidecar.fleet.source import Current, SilentTarget
 from sidecar.versions.stamp import UNKNOWN
+from sidecar.versions.statement import are_one_version
 from sidecar.versions.version import parse_version
 
 
@@ -21,8 +23,8 @@ class Need:
     """What the replicas of one version of a service need of another.
 
     ``service``: who is meant; ``dependency``: what the user calls it. ``stated``: by each replica.
-    ``is_certain``: whether it is known who is meant. False = it never said its name, and no service
-    of the fleet has the one that its user gives it.
+    ``is_certain``: whether it is known who is meant. False = no service of the fleet has the name
+    that it says or that its user gives it, and it may be one of them all the same.
     """
 
     service: str
@@ -88,6 +90,12 @@ class Service:
     def replicas(self) -> int:
         """How many answer."""
         return sum(len(running.replicas) for running in self.running)
+
+    def may_be(self, need: Need) -> bool:
+        """Whether a replica may have given one of the answers to a need of which it is not certain
+        who is meant."""
+        replicas = [replica for running in self.running for replica in running.replicas]
+        return bool(self.silent) or any(_may_say(replicas, each.version) for each in need.stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +176,10 @@ class _Meaning:
 
     def __init__(self, replicas: Collection[Instance], silent: Collection[str]) -> None:
         self._names = {*silent, *(replica.service for replica in replicas)}
+        self._replicas: dict[str, list[Instance]] = defaultdict(list)
         self._said: dict[tuple[str, str], set[str]] = defaultdict(set)
         for replica in replicas:
+            self._replicas[replica.service].append(replica)
             for need in replica.needs:
                 if need.answerer:
                     self._said[replica.service, need.dependency].add(need.answerer)
@@ -177,16 +187,41 @@ class _Meaning:
     def of(self, user: str, need: StatedNeed) -> tuple[str, bool]:
         """The service, and whether that is certain.
 
-        Its own word counts most; then its word to another replica of the same user; then a service
-        that has this very name.
+        Its own word counts most, or its word to another replica of the same user; then a service
+        that has the user's name for it. Where the fleet has neither name, it is outside, unless a
+        service runs the version that it answers: an application says another name than its sidecar,
+        or none.
         """
-        if need.answerer:
-            return need.answerer, True
-        said = self._said[user, need.dependency]
-        if len(said) == 1:
-            return next(iter(said)), True
-        has_answered = need.is_up or need.version != UNKNOWN
-        return need.dependency, need.dependency in self._names or has_answered
+        said = {need.answerer} if need.answerer else self._said[user, need.dependency]
+        own = next(iter(said)) if len(said) == 1 else ""
+        for name in (own, need.dependency):
+            if name in self._names:
+                return name, True
+        return own or need.dependency, own == need.dependency or not self._may_be_one(user, need)
+
+    def _may_be_one(self, user: str, need: StatedNeed) -> bool:
+        """Whether it may be any of the fleet's services; nobody needs itself."""
+        return any(
+            _may_say(replicas, need.version)
+            for service, replicas in self._replicas.items()
+            if service != user
+        )
+
+
+def _may_say(replicas: Iterable[Instance], version: str) -> bool:
+    """Whether one of them may have answered with this version; UNKNOWN = it never did, or with no
+    version, as anybody may have. What an application says that contradicts its image is not known.
+    """
+    return version == UNKNOWN or any(
+        replica.is_verified is False or _are_one(replica.version.version, version)
+        for replica in replicas
+    )
+
+
+@lru_cache(4096)
+def _are_one(one: str, other: str) -> bool:
+    """A fleet has few versions, said by many replicas."""
+    return are_one_version(one, other)
 
 
 def _running(replicas: Iterable[Instance], meaning: _Meaning) -> tuple[Running, ...]:

@@ -108,6 +108,26 @@ def test_a_dependency_that_never_said_who_it_is_counts_where_it_makes_a_differen
     assert judge_rollback(fleet(USERS, unsure), "users-backend", "v2.4").is_allowed is True
 
 
+def test_a_dependency_that_answers_without_a_name_may_be_who_runs_that_version() -> None:
+    unsure = Deployed("billing", "v1", {"login": Asked(">=v2.3", "v2.3")})
+    change = judge_rollback(fleet(USERS, unsure), "users-backend", "v2.2")
+    assert change.is_allowed is None
+    assert change.users[0].judgement.why == (
+        "nobody knows whether what it calls login is users-backend"
+    )
+    # What answers v7 is none of the services that run v2.3.
+    other = Deployed("billing", "v1", {"payments": Asked(">=v5", "v7")})
+    search = Deployed("search", "v7")
+    assert judge_rollback(fleet(USERS, other), "users-backend", "v2.2").is_allowed is True
+    assert judge_rollback(fleet(USERS, other, search), "users-backend", "v2.2").is_allowed is True
+    assert judge_rollback(fleet(USERS, other, search), "search", "v4").is_allowed is None
+
+
+def test_who_calls_itself_as_no_service_of_the_fleet_is_meant_by_its_users_name_for_it() -> None:
+    user = Deployed("billing", "v1", {"users-backend": Asked(">=v2.3", "v2.3", "Users API")})
+    assert judge_rollback(fleet(USERS, user), "users-backend", "v2.2").is_allowed is False
+
+
 # --- forward -------------------------------------------------------------------------------------
 
 

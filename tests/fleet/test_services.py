@@ -122,6 +122,34 @@ def test_a_dependency_that_never_answered_and_has_nobodys_name_may_be_anybody() 
     assert meant(USERS, needing(login=never(">=v2"))) == {("login", "login", False)}
 
 
+def test_a_name_that_no_service_has_counts_less_than_the_users_own_for_it() -> None:
+    # An application's own answer may well call itself "Users API".
+    asked = Asked(">=v2", "v2.3", "Users API")
+    assert meant(USERS, needing(**{"users-backend": asked})) == {
+        ("users-backend", "users-backend", True)
+    }
+    assert meant(USERS, needing(login=asked)) == {("login", "Users API", False)}
+    # Who is called what it calls itself is no other.
+    asked = Asked(">=v2", "v2.3", "payments")
+    assert meant(USERS, needing(payments=asked)) == {("payments", "payments", True)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_certain"),
+    [("v2.3", False), ("2.3.0", False), ("v7", True), ("unknown", False), ("v1.6", True)],
+)
+def test_a_dependency_without_a_name_may_be_whoever_runs_what_it_answers(
+    answer: str, is_certain: bool
+) -> None:
+    """v1.6 is what its user itself runs."""
+    assert meant(USERS, needing(login=Asked(">=v2", answer))) == {("login", "login", is_certain)}
+
+
+def test_a_service_whose_application_says_another_version_may_answer_with_any() -> None:
+    contradicted = Deployed("users-backend", "v2.3", verified=False)
+    assert meant(contradicted, needing(login=Asked(">=v2", "v7"))) == {("login", "login", False)}
+
+
 def test_one_name_may_mean_two_services_to_two_users() -> None:
     login = Deployed("login-v2", "v7")
     found = fleet(
