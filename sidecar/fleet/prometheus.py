@@ -28,6 +28,9 @@ MAX_ANSWER_BYTES: Final = 256 << 20
 _CONCURRENT: Final = 6
 #: How far back a replica that is silent now is looked for, to say which service it was.
 _REMEMBERED: Final = "1h"
+#: How far back a job counts as one of sidecars, though none of them may have answered since. Steps
+#: are as long as an instant query looks back, so that nothing is between them.
+_JOBS_REMEMBERED: Final = "3d:5m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +150,17 @@ class Prometheus:
             self.vector(
                 f"max_over_time(timestamp({self.selector(BEGINNING)})[{_REMEMBERED}:15s])", at
             ),
+            self.vector(
+                f"max_over_time(count by (job) ({self.selector(SERVICE)})[{_JOBS_REMEMBERED}])", at
+            ),
         )
-        samples, up, services, heard = await asyncio.gather(*questions)
+        samples, up, services, heard, known_jobs = await asyncio.gather(*questions)
         if not services:
             raise FleetError(f"{self.name} {await why_no_sidecar(self, up)}")
         check_fleets(self, (*services, *up))
         last_service = {sample.place: label(sample.labels, "service") for sample in services}
         last_heard = {sample.place: sample.value for sample in heard}
-        jobs = {job for job, _ in last_service}
+        jobs = {job for job, _ in (*last_service, *(sample.place for sample in known_jobs))}
         answering = {sample.place for sample in samples if sample.name == BEGINNING}
         silent = [
             SilentTarget(

@@ -1,9 +1,6 @@
 """What a real Prometheus remembers of replicas that are gone, restarted, silent or never heard."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -14,27 +11,12 @@ from sidecar.fleet.prometheus import Prometheus
 from sidecar.fleet.report import build_report, decide
 from sidecar.rotation.gates import Answer
 from sidecar.rotation.verdict import Basis, State
+from tests.fleet.conftest import Remember
 from tests.fleet.store import HOUR, INTERVAL_S, LEEWAY_S, LIFETIME_S, Issues, Past, Pod
 
 OLD, NEW = "2026-08", "2026-11"
 M = 2 * HOUR
 pytestmark = [pytest.mark.needs_tool("prometheus", "promtool"), pytest.mark.timeout(120)]
-
-Remember = Callable[..., Past]
-
-
-@pytest.fixture
-def remember(tmp_path: Path, tool_path: Callable[[str], Path]) -> Iterator[Remember]:
-    """A Prometheus with this past."""
-    with ExitStack() as stack:
-
-        def start(*pods: Pod, outages: Sequence[tuple[float, float]] = ()) -> Past:
-            past = Past(tmp_path, tool_path("prometheus"), tool_path("promtool"), pods, outages)
-            stack.callback(past.server.stop)
-            past.server.wait_until_ready()
-            return past
-
-        yield start
 
 
 def ask(
