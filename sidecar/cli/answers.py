@@ -113,7 +113,8 @@ def _said(claim: Claim) -> str:
 def _notes(change: Change) -> Iterator[str]:
     name = f"{change.service} {change.version}"
     if change.needs is None:
-        yield f"What {name} needs itself is not known here."
+        remedy = "" if change.is_return else " Say it: --needs, or --config with its own file."
+        yield f"What {name} needs itself is not known here.{remedy}"
     elif change.as_of is not None and change.as_of != change.version:
         yield f"{name} is taken to need what {change.as_of} needs, which runs now."
     for target in change.silent:

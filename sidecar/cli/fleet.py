@@ -26,6 +26,7 @@ from sidecar.fleet.instances import METRICS
 from sidecar.fleet.services import Fleet, build_fleet
 from sidecar.fleet.source import Current, Source
 from sidecar.fleet.status import build_status
+from sidecar.versions.stamp import UNKNOWN, stated_version
 
 _PROMETHEUS = "--prometheus http://prometheus:9090"
 _CODES = {True: 0, False: DOES_NOT_HOLD, None: COULD_NOT_FIND_OUT}
@@ -109,6 +110,7 @@ def rollback(
     Exit codes: 0 it may; 1 somebody who is deployed would be left unsatisfied; 2 there is no such
     service; 3 nobody is known to be, but a replica does not answer or a version has no order.
     """
+    _check_version(version)
     wanted = wanted_of(needs, config)
     fleet = load_fleet(place)
     _check_name(fleet, service)
@@ -149,8 +151,10 @@ def deploy(
 
     What the version needs is what --needs or --config say, or else what the running version needs.
     Exit codes: 0 it may; 1 something else has to go first; 2 there is no such service; 3 nothing is
-    known to stand in the way, but a replica does not answer or a version has no order.
+    known to stand in the way, but a replica does not answer, a version has no order, or nobody says
+    what the version needs.
     """
+    _check_version(version)
     wanted = wanted_of(needs, config)
     fleet = load_fleet(place)
     if not is_new:
@@ -204,6 +208,14 @@ async def _ask(place: Place) -> Current:
         return await source.current(METRICS)
     finally:
         await source.close()
+
+
+def _check_version(version: str) -> None:
+    """What a pipeline passes of a variable that nobody set is no version that may be deployed."""
+    if stated_version(version) == UNKNOWN:
+        raise click.UsageError(
+            "VERSION says no version; give the one that the image is stamped with"
+        )
 
 
 def _check_name(fleet: Fleet, service: str, hint: str = "") -> None:

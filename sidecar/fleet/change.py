@@ -47,7 +47,7 @@ class Change:
     ``users``: every deployed version that needs the service. ``needs``: what the version itself
     needs, None = not known; ``as_of``: the running version that said so, where nobody told.
     ``silent``: targets that do not answer and may need the service. ``first``: what has to go
-    before it, in this order.
+    before it, in this order. ``is_return``: to a version that ran before, beside what it needs.
     """
 
     service: str
@@ -57,6 +57,7 @@ class Change:
     as_of: str | None
     silent: tuple[SilentTarget, ...]
     first: tuple[Step, ...]
+    is_return: bool
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -67,7 +68,8 @@ class Change:
     def is_allowed(self) -> bool | None:
         """Whether everybody would be satisfied; None where nobody can tell."""
         holds = [claim.judgement.holds for claim in self.claims]
-        return overall([*holds, *([None] if self.silent else [])])
+        is_open = bool(self.silent) or (self.needs is None and not self.is_return)
+        return overall([*holds, *([None] if is_open else [])])
 
     def document(self) -> dict[str, Any]:
         """All of it as JSON-able values."""
@@ -91,22 +93,29 @@ def judge_rollback(
 ) -> Change:
     """The answer for a return. What the version needs is known where it runs already."""
     as_of = version if told is None and _find(fleet, service, version) else None
-    return _judge(fleet, service, version, told, as_of)
+    return _judge(fleet, service, version, told, as_of, is_return=True)
 
 
 def judge_deployment(
     fleet: Fleet, service: str, version: str, told: Sequence[Told] | None = None
 ) -> Change:
     """The answer for a new version. Where nobody ``told`` what it needs, it is taken to need what
-    its replicas say, if there are any, or else the newest version that runs."""
+    its replicas say, if there are any, or else the newest version that runs. Where none answers
+    either, nobody can tell."""
     as_of = None
     if told is None and (found := fleet.services.get(service, Service(service)).running):
         as_of = version if _find(fleet, service, version) else found[0].version
-    return _judge(fleet, service, version, told, as_of)
+    return _judge(fleet, service, version, told, as_of, is_return=False)
 
 
 def _judge(
-    fleet: Fleet, service: str, version: str, told: Sequence[Told] | None, as_of: str | None
+    fleet: Fleet,
+    service: str,
+    version: str,
+    told: Sequence[Told] | None,
+    as_of: str | None,
+    *,
+    is_return: bool,
 ) -> Change:
     if as_of is not None and (running := _find(fleet, service, as_of)):
         told = [Told(need.service, need.requires) for need in running.needs]
@@ -125,6 +134,7 @@ def _judge(
             *needed_first(fleet, {each.needed: each.judgement.why for each in missing}),
             *users_first(fleet, service, version, refusing),
         ),
+        is_return=is_return,
     )
 
 

@@ -175,6 +175,17 @@ def test_a_service_that_does_not_exist_is_2_and_those_that_do_are_named(
         assert "frontend, thoughts-backend, users-backend" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", ["", " ", "BAD VERSION", "unknown", "v1\x1b[2J"])
+@pytest.mark.parametrize("verb", ["rollback", "deploy"])
+def test_a_version_that_says_none_is_2_and_never_a_yes(
+    runs: Runs, capsys: pytest.CaptureFixture[str], verb: str, version: str
+) -> None:
+    """What an unset variable of a pipeline leaves."""
+    runs(*SYSTEM)
+    assert run("fleet", verb, "frontend", version) == 2
+    assert "VERSION says no version" in capsys.readouterr().err
+
+
 def test_a_deployment_whose_needs_do_not_run_yet_says_what_has_to_go_first(
     runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,12 +213,19 @@ def test_a_deployment_whose_needs_run_is_0(runs: Runs, capsys: pytest.CaptureFix
     )
 
 
-def test_a_first_deployment_says_so(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_first_deployment_says_so_and_what_it_needs(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     runs(*SYSTEM)
     words = ("fleet", "deploy", "search", "v1", "--needs", "users-backend>=v2.3")
     assert run(*words) == 2
     assert "--new is for its first deployment" in capsys.readouterr().err
     assert run(*words, "--new") == 0
+    assert run(*words[:4], "--new") == 3
+    assert "--needs, or --config with its own file" in capsys.readouterr().out
+    file = tmp_path / "sidecar.yaml"
+    file.write_text("service: search\n")
+    assert run(*words[:4], "--new", "--config", str(file)) == 0
 
 
 def test_what_the_new_version_needs_is_read_from_its_own_file(

@@ -186,7 +186,15 @@ def test_what_is_not_told_is_as_in_the_version_that_runs() -> None:
 def test_a_first_deployment_needs_only_what_it_is_told() -> None:
     change = judge_deployment(fleet(USERS), "new", "v1", told(users_backend=">=v2.3"))
     assert change.is_allowed is True
-    assert judge_deployment(fleet(USERS), "new", "v1").needs is None
+    assert judge_deployment(fleet(USERS), "new", "v1", []).is_allowed is True
+
+
+def test_a_deployment_of_which_nobody_says_what_it_needs_is_not_known() -> None:
+    new = judge_deployment(fleet(USERS), "new", "v1")
+    assert (new.needs, new.is_allowed) == (None, None)
+    # Nobody is there to say what its running version needs.
+    silent = judge_deployment(fleet(USERS, silent=[gone("search")]), "search", "v2")
+    assert (silent.needs, silent.is_allowed) == (None, None)
 
 
 def test_a_silent_replica_of_what_is_needed_may_be_too_old() -> None:
