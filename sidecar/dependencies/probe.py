@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from sidecar.dependencies.finding import Finding, State, judge
 from sidecar.dependencies.settings import DependencySettings
 from sidecar.errors import FetchError, VersionError
+from sidecar.net.aside import Aside
 from sidecar.versions.answer import parse_answer
 
 log = logging.getLogger("sidecar.dependencies")
@@ -47,6 +48,7 @@ class Probe:
         self.settings = settings
         self.requirement = settings.requirement()
         self._fetch = fetch
+        self._aside = Aside()
 
     async def ask(self) -> Finding:
         """Ask, and judge the answer."""
@@ -77,7 +79,7 @@ class Probe:
         """Read at each question: a token of Kubernetes is replaced every hour."""
         try:
             async with asyncio.timeout(self.settings.timeout_s):
-                content = await asyncio.to_thread(_read_secret, place)
+                content = await self._aside.call(_read_secret, place)
         except (OSError, TimeoutError):  # TimeoutError: a mount that hangs
             raise FetchError(f"was not asked: the file of its {what} cannot be read") from None
         if not _SECRET.fullmatch(content):

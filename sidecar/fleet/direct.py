@@ -23,6 +23,7 @@ from sidecar.fleet.evidence import Evidence
 from sidecar.fleet.replicas import BEGINNING, CLOCK, SERVICE, key_ids, read_replica
 from sidecar.fleet.source import Current, Sample, SilentTarget
 from sidecar.net.fetch import Fetcher
+from sidecar.net.resolve import Resolver
 from sidecar.rotation.history import History
 from sidecar.rotation.replica import Replica, watched_since
 from sidecar.tokens.keyring import natural_order
@@ -73,6 +74,7 @@ class Direct:
         self._timeout_s = timeout_s
         self._clock = clock
         self._fetcher = Fetcher()
+        self._resolver = Resolver()
         self._places = asyncio.Semaphore(_CONCURRENT)
         self._history = History(interval_s)
         self._interval_s = interval_s
@@ -189,15 +191,15 @@ class Direct:
         if self._dns is None:
             return {}
         host, _, port = self._dns.rpartition(":")
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_s):
-                found = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        except (OSError, TimeoutError, UnicodeError):
+                found = await self._resolver.resolve(host.strip("[]"), int(port), socket.AF_UNSPEC)
+        except (OSError, TimeoutError):
             raise FleetError(f"The name {host} of --dns cannot be resolved.") from None
         urls = {}
-        for family, _, _, _, address in found:
-            shown = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
+        for each in found:
+            is_ipv6 = each["family"] == socket.AF_INET6
+            shown = f"[{each['host']}]" if is_ipv6 else each["host"]
             urls[f"{shown}:{port}"] = f"http://{shown}:{port}"
         return urls
 

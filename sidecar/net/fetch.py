@@ -37,6 +37,7 @@ from yarl import URL
 
 from sidecar import __version__
 from sidecar.errors import FetchError
+from sidecar.net.aside import Aside
 from sidecar.net.resolve import Resolver
 
 DEADLINE_S: Final = 10.0
@@ -87,7 +88,8 @@ async def fetch(
     if etag is not None:
         headers = {**headers, "If-None-Match": etag}
     async with _open_session(TCPConnector(force_close=True)) as session:
-        return await _fetch(session, url, ca, {**_HEADERS, **headers}, deadline_s, max_bytes)
+        way = _Way(session, Aside(), ca)
+        return await _fetch(way, url, {**_HEADERS, **headers}, deadline_s, max_bytes)
 
 
 class Fetcher:
@@ -101,6 +103,7 @@ class Fetcher:
         self._session = _open_session(
             TCPConnector(limit=0, keepalive_timeout=_KEEP_S, resolver=Resolver())
         )
+        self._aside = Aside()
 
     async def fetch(
         self,
@@ -115,11 +118,21 @@ class Fetcher:
         headers = {**_HEADERS, **headers}
         if random.randrange(_MAX_USES) == 0:  # noqa: S311 - no secret hangs on it
             headers["Connection"] = "close"
-        return await _fetch(self._session, url, ca, headers, deadline_s, max_bytes)
+        way = _Way(self._session, self._aside, ca)
+        return await _fetch(way, url, headers, deadline_s, max_bytes)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a question travels. ``ca`` is read ``aside``: the file may be on a mount that hangs."""
+
+    session: ClientSession
+    aside: Aside
+    ca: str | None
 
 
 def _open_session(connector: TCPConnector) -> ClientSession:
@@ -133,28 +146,21 @@ def _open_session(connector: TCPConnector) -> ClientSession:
 
 
 async def _fetch(
-    session: ClientSession,
-    url: str,
-    ca: str | None,
-    headers: Mapping[str, str],
-    deadline_s: float,
-    max_bytes: int,
+    way: _Way, url: str, headers: Mapping[str, str], deadline_s: float, max_bytes: int
 ) -> Fetched:
     try:
         async with asyncio.timeout(deadline_s):
-            return await _follow(session, URL(url), ca, headers, max_bytes)
+            return await _follow(way, URL(url), headers, max_bytes)
     except TimeoutError:
         raise FetchError(f"did not answer in full within {deadline_s:g} s") from None
     except (ClientError, OSError, ValueError) as error:
         raise FetchError(_explain(error)) from None
 
 
-async def _follow(
-    session: ClientSession, place: URL, ca: str | None, headers: Mapping[str, str], max_bytes: int
-) -> Fetched:
-    trust = await asyncio.to_thread(_trust, ca) if place.scheme == "https" else True
+async def _follow(way: _Way, place: URL, headers: Mapping[str, str], max_bytes: int) -> Fetched:
+    trust = await way.aside.call(_trust, way.ca) if place.scheme == "https" else True
     for _ in range(MAX_REDIRECTS + 1):
-        async with session.get(
+        async with way.session.get(
             place, headers=headers, allow_redirects=False, ssl=trust
         ) as response:
             if response.status not in _REDIRECTS:
@@ -164,7 +170,7 @@ async def _follow(
 
 
 def _trust(ca: str | None) -> ssl.SSLContext:
-    """Reads files, so it runs in a thread. What was read is kept until the file is another one: to
+    """Reads files, so it is called aside. What was read is kept until the file is another one: to
     read the authorities of a whole system takes longer than all the rest."""
     try:
         return _read_trust(ca, _identity(Path(ca or _SYSTEM_TRUST)))
@@ -193,8 +199,12 @@ def _redirected(place: URL, response: ClientResponse) -> URL:
     location = response.headers.get("Location")
     if location is None:
         raise FetchError(f"answered with status {response.status}, a redirect that leads nowhere")
-    target = place.join(URL(location))
-    if target.scheme not in {"http", "https"} or target.origin() != place.origin():
+    try:
+        target = place.join(URL(location))
+        is_same = target.scheme in {"http", "https"} and target.origin() == place.origin()
+    except ValueError:
+        raise FetchError("redirects to an address that cannot be used") from None
+    if not is_same:
         raise FetchError("redirects to another server, and is not followed there")
     return target.with_user(None)
 

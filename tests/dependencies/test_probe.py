@@ -1,6 +1,8 @@
 """One question to a dependency, asked over real connections."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,6 +167,22 @@ async def test_a_file_without_a_secret_keeps_the_question_back(
     assert finding.state is State.FAILED
     assert finding.why.startswith("was not asked: the file of its token")
     assert service.heads == []
+
+
+async def test_a_file_that_hangs_keeps_one_question_back_and_no_thread_more(
+    service: Service, tmp_path: Path
+) -> None:
+    """As on a mount whose server is gone; a pipe that nobody writes to hangs alike."""
+    os.mkfifo(tmp_path / "token")
+    settings = DependencySettings(
+        service.url, token_file=str(tmp_path / "token"), timeout_s=0.1, min="v2.3"
+    )
+    probe = Probe("users", settings, fetch)
+    before = threading.active_count()
+    for _ in range(3):
+        assert (await probe.ask()).why == "was not asked: the file of its token cannot be read"
+    assert threading.active_count() == before + 1
+    (tmp_path / "token").write_text("a reader is there")  # so that the thread ends
 
 
 async def test_a_custom_authority_is_trusted_and_no_other(authority: Authority) -> None:
