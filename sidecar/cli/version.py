@@ -32,7 +32,7 @@ _DIRTY = "-dirty"
     examples=(
         Example(
             "Build an image that knows its version:",
-            "docker build $(sidecar version stamp --format build-args) .",
+            "stamp=$(sidecar version stamp --format build-args) && docker build $stamp .",
         ),
         Example("Which of two is newer?", "sidecar version compare v2.3 v2.3-17-g2257f9c"),
     ),
@@ -45,7 +45,13 @@ def command() -> None:
     "compare",
     examples=(
         Example("Tags and git describe:", "sidecar version compare v2.9 v2.10"),
-        Example("In a script:", 'test "$(sidecar version compare v2.3 "$VERSION_NAME")" != ">"'),
+        Example(
+            "In a script, where no order is no yes:",
+            'case $(sidecar version compare "$VERSION_NAME" v2.3) in\n'
+            '  ">" | "=") echo "new enough" ;;\n'
+            "  *) exit 1 ;;\n"
+            "esac",
+        ),
     ),
 )
 @click.argument("one", metavar="A")
@@ -97,7 +103,7 @@ def show(as_json: bool) -> int:
     examples=(
         Example(
             "For the build of an image:",
-            "docker build $(sidecar version stamp --format build-args) .",
+            "stamp=$(sidecar version stamp --format build-args) && docker build $stamp .",
         ),
         Example("For a shell or an env file:", "sidecar version stamp > version.env"),
     ),

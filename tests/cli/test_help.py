@@ -124,6 +124,38 @@ def test_every_example_that_needs_nobody_else_works(example: Example, files: Pat
     assert code == (1 if is_refused else 0)
 
 
+@pytest.mark.parametrize(
+    ("version", "is_yes"), [("v2.3", True), ("v2.2", False), ("latest", False), ("", False)]
+)
+def test_the_script_that_compares_takes_no_order_for_no_yes(
+    version: str, is_yes: bool, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(files, "sidecar", REAL)
+    monkeypatch.setenv("VERSION_NAME", version)
+    (script,) = [each.command for _, each in EXAMPLES if "$VERSION_NAME" in each.command]
+    assert (in_a_shell(script) == 0) is is_yes
+
+
+def test_a_build_without_a_version_does_not_begin(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a version stands in the environment from before: this directory is in no
+    repository."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(files.parent))
+    install(files, "sidecar", REAL)
+    page = (ROOT / "docs" / "versions.md").read_text("utf-8")
+    (script,) = [
+        block
+        for block in re.findall("```sh\n(.*?)```", page, re.DOTALL)
+        if "version stamp" in block
+    ]
+    builds = [script, *(each.command for _, each in EXAMPLES if "docker build" in each.command)]
+    for build in builds:
+        assert in_a_shell(build) != 0
+    assert len(builds) > 1
+    assert not (files / "calls.docker").exists()
+
+
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda context: context.command_path)
 def test_help_fits_the_terminal(
