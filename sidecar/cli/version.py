@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -126,18 +127,30 @@ def stamp(form: str, directory: Path) -> int:
     """Read a service's version and commit from git, for the build of its image.
 
     The version is the tag (v2.3), or the tag, the commits since and the commit (v2.3-17-g2257f9c);
-    -dirty at its end marks changes that no commit holds. Exit code 3: git does not tell, for
-    example because there is no tag yet.
+    -dirty at its end marks changes that no commit holds. A tag without a place in the order of
+    versions is warned of. Exit code 3: git does not tell, for example because there is no tag yet.
     """
     try:
         found = read_stamp(directory)
     except GitSilent as problem:
         click.echo(f"sidecar: the version cannot be read from git: {problem}", err=True)
         return COULD_NOT_FIND_OUT
-    if found.version.endswith(_DIRTY):
-        click.echo("sidecar: warning: there are changes that the commit does not hold", err=True)
+    for warning in _warnings(found.version):
+        click.echo(f"sidecar: warning: {warning}", err=True)
     click.echo(_format(found, form))
     return 0
+
+
+def _warnings(version: str) -> Iterator[str]:
+    from sidecar.versions.version import parse_version
+
+    if version.endswith(_DIRTY):
+        yield "there are changes that the commit does not hold"
+    try:
+        parse_version(version)
+    except VersionError as problem:
+        # git describe prefers any tag of the commit, be it latest beside v2.3
+        yield f"{problem.detail}; what needs a version of this service cannot be judged by it"
 
 
 class GitSilent(Exception):
@@ -183,6 +196,8 @@ def _ask_git(directory: Path, *arguments: str) -> str:
         )
     except FileNotFoundError:
         raise GitSilent("the program git is not installed") from None
+    except OSError:
+        raise GitSilent("the program git cannot be run") from None
     except subprocess.TimeoutExpired:
         raise GitSilent(f"git did not answer within {_GIT_TIMEOUT_S:.0f} s") from None
     if done.returncode != 0:

@@ -129,6 +129,19 @@ def test_a_file_that_git_does_not_know_is_no_change_of_the_version(
     assert said.err == ""
 
 
+def test_a_tag_that_has_no_order_is_warned_of(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that git prefers of two on a commit, for one."""
+    git(repository, "tag", "v2.3")
+    git(repository, "tag", "latest")
+    assert stamp(repository) == 0
+    said = capsys.readouterr()
+    assert "VERSION_NAME=latest\n" in said.out
+    assert said.err.startswith("sidecar: warning: 'latest' names no number that could be ordered;")
+    assert said.err.count("\n") == 1
+
+
 def could_not_find_out(place: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert stamp(place) == 3
     said = capsys.readouterr()
@@ -195,6 +208,8 @@ def test_without_git_it_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", str(repository))
     assert "git is not installed" in could_not_find_out(repository, capsys)
+    (repository / "git").write_text("no program\n")
+    assert "git cannot be run" in could_not_find_out(repository, capsys)
 
 
 def test_a_directory_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
