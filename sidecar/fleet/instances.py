@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar.fleet.source import Current, Sample, label
+from sidecar.fleet.source import Current, Sample, label, printable
 from sidecar.versions.stamp import UNKNOWN, ServiceVersion
 
 _SERVICE: Final = "sidecar_service_info"
@@ -90,7 +90,7 @@ def _read_target(samples: Iterable[Sample]) -> Iterable[Instance]:
         # Two versions of one instance at one moment: nobody can tell which it is.
         is_clear = len(found) == 1
         yield Instance(
-            address=of[_SERVICE][0].labels.get("instance", ""),
+            address=printable(of[_SERVICE][0].labels.get("instance", "")),
             service=service,
             version=found.pop() if is_clear else ServiceVersion(UNKNOWN, UNKNOWN),
             is_verified=_flag(of[_VERIFIED]),
@@ -121,9 +121,7 @@ def _dependency(sample: Sample) -> str:
 
 
 def _said(sample: Sample, name: str) -> str:
-    """What the sidecar exposed under this name, without what would move a terminal's cursor."""
-    text = label(sample.labels, name)
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    return printable(label(sample.labels, name))
 
 
 def _flag(samples: Iterable[Sample]) -> bool | None:

@@ -19,7 +19,7 @@ from yarl import URL
 
 from sidecar.errors import FetchError, FleetError
 from sidecar.fleet.replicas import BEGINNING, SERVICE
-from sidecar.fleet.source import Current, Sample, SilentTarget, label
+from sidecar.fleet.source import Current, Sample, SilentTarget, label, printable
 from sidecar.net.fetch import Fetcher
 
 TIMEOUT_S: Final = 30.0
@@ -263,7 +263,7 @@ def check_fleets(source: Prometheus, samples: Iterable[Sample]) -> None:
 
     Raises :class:`FleetError`.
     """
-    fleets = sorted({sample.labels.get("fleet", "") for sample in samples} - {""})
+    fleets = sorted({printable(sample.labels.get("fleet", "")) for sample in samples} - {""})
     if len(fleets) > 1:
         raise FleetError(
             f"{source.name} scrapes several fleets, each with a keyring of its own: "

@@ -7,12 +7,12 @@ by ``fleet.needs``. Pure; called by the command line and the console of a fleet.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sidecar.errors import VersionError
 from sidecar.fleet.instances import Instance, StatedNeed, read_instances
-from sidecar.fleet.source import Current, SilentTarget
+from sidecar.fleet.source import Current, SilentTarget, printable
 from sidecar.versions.stamp import UNKNOWN
 from sidecar.versions.statement import are_one_version
 from sidecar.versions.version import parse_version
@@ -150,13 +150,14 @@ class Fleet:
 def build_fleet(current: Current) -> Fleet:
     """The fleet, from what its replicas say."""
     replicas = read_instances(current)
-    known = {target.last_service for target in current.silent if target.last_service}
+    all_silent = tuple(map(_shown, current.silent))
+    known = {target.last_service for target in all_silent if target.last_service}
     meaning = _Meaning(replicas, known)
     of: dict[str, list[Instance]] = defaultdict(list)
     silent: dict[str, list[SilentTarget]] = defaultdict(list)
     for replica in replicas:
         of[replica.service].append(replica)
-    for target in current.silent:
+    for target in all_silent:
         if target.last_service:
             silent[target.last_service].append(target)
     running = {name: _running(of_one, meaning) for name, of_one in of.items()}
@@ -167,7 +168,17 @@ def build_fleet(current: Current) -> Fleet:
         services={
             name: Service(name, running.get(name, ()), tuple(silent[name])) for name in names
         },
-        silent=current.silent,
+        silent=all_silent,
+    )
+
+
+def _shown(target: SilentTarget) -> SilentTarget:
+    """As its metrics would be shown, if it answered."""
+    return replace(
+        target,
+        job=printable(target.job),
+        instance=printable(target.instance),
+        last_service=printable(target.last_service),
     )
 
 

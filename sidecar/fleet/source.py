@@ -77,3 +77,8 @@ def label(labels: Mapping[str, str], name: str) -> str:
     under another (``exported_…``, unless ``honor_labels`` is set).
     """
     return labels.get(f"exported_{name}", labels.get(name, ""))
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor, or is no text at all (a lone surrogate)."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

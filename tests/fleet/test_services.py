@@ -6,7 +6,7 @@ import pytest
 
 from sidecar.fleet.instances import METRICS, read_instances
 from sidecar.fleet.services import build_fleet, newest_first
-from sidecar.fleet.source import Current, Sample
+from sidecar.fleet.source import Current, Sample, SilentTarget
 from tests.fleet.deployed import (
     FRONTEND,
     NOW,
@@ -76,6 +76,23 @@ def test_what_would_move_a_terminals_cursor_is_not_shown() -> None:
     (instance,) = read_instances(current(Deployed("us\x1b[2Jers", "v1\n")))
     assert instance.service == "us?[2Jers"
     assert instance.version.version == "v1?"
+
+
+@pytest.mark.parametrize("name", ["us\x1b[2Jers", "us\ud800ers"])
+def test_nor_is_it_of_a_replica_that_is_silent(name: str) -> None:
+    """It is the service that it would be if it answered."""
+    running = Deployed(name, "v1")
+    found = build_fleet(
+        current(running, silent=[SilentTarget(f"j{name}", f"i{name}", name, None, "refused")])
+    )
+    ((shown, service),) = found.services.items()
+    assert shown == name.replace("\x1b", "?").replace("\ud800", "?")
+    assert len(service.silent) == 1
+    assert all(
+        text.isprintable() and text.isascii()
+        for target in found.silent
+        for text in (target.job, target.instance, target.last_service)
+    )
 
 
 def test_other_metrics_are_no_business_of_this() -> None:
