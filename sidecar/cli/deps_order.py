@@ -123,7 +123,16 @@ def _read_files(files: Collection[Path]) -> _Known:
         if settings.service in read:
             raise click.UsageError(f"{file} is another file of {settings.service}; give one")
         read[settings.service] = settings
-    return _Known({name: _needs(settings, read) for name, settings in read.items()})
+    needs = {name: _needs(settings, read) for name, settings in read.items()}
+    strangers = [(user, name) for user in needs for name in needs[user] if name not in read]
+    return _Known(
+        needs,
+        tuple(
+            f"{user} needs {name}, and no file is of a service with that name: it may be one of the"
+            f" others, or stand between them. A file that only says 'service: {name}' tells."
+            for user, name in strangers
+        ),
+    )
 
 
 def _needs(settings: "Settings", names: Collection[str]) -> dict[str, str]:

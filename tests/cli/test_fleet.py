@@ -334,6 +334,18 @@ def test_the_order_of_files(
     ]
 
 
+def test_a_need_that_no_file_is_of_leaves_the_order_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the name nor the host says that users-backend is meant."""
+    needs = {"login": {"url": "http://users-service/admin/version/", "min": "v2.3"}}
+    files = [write(tmp_path, "thoughts", needs), write(tmp_path, "users-backend", {})]
+    assert order(*files) == 3
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("thoughts needs login, and no file is of a service with that name")
+    assert order(*files, write(tmp_path, "login", {})) == 0
+
+
 def test_services_that_need_each_other_are_named_as_a_deadlock(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
