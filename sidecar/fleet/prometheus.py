@@ -162,6 +162,11 @@ class Prometheus:
         last_heard = {sample.place: sample.value for sample in heard}
         jobs = {job for job, _ in (*last_service, *(sample.place for sample in known_jobs))}
         answering = {sample.place for sample in samples if sample.name == BEGINNING}
+        if answering and not any(sample.place in answering for sample in up):
+            raise FleetError(
+                f"{self.name} has no `up` of the sidecars that it has heard, so nobody can tell "
+                "which of them are silent; let that metric reach it too."
+            )
         silent = [
             SilentTarget(
                 *sample.place,

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sidecar.errors import FleetError
 from sidecar.fleet.prometheus import Prometheus
 from sidecar.fleet.source import Current
 from tests.fleet.conftest import Remember
@@ -50,3 +51,12 @@ def test_a_job_that_never_had_a_sidecar_counts_only_where_it_is_chosen(remember:
     past = remember(Pod("0", 6 * HOUR), in_job("node", 7 * HOUR))
     assert silent(past) == []
     assert silent(past, match='job=~".+"') == [("node", "")]
+
+
+def test_a_store_that_does_not_know_who_was_scraped_cannot_tell_who_is_silent(
+    remember: Remember,
+) -> None:
+    """Metrics may be chosen by name on their way to a store."""
+    past = remember(Pod("0", 6 * HOUR, lost=("up",)), Pod("1", 6 * HOUR, lost=("up",)))
+    with pytest.raises(FleetError, match="has no `up` of the sidecars"):
+        current(past)
