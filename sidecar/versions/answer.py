@@ -14,6 +14,7 @@ from typing import Any, Final
 from sidecar.errors import VersionError
 from sidecar.versions.stamp import UNKNOWN, ServiceVersion, stated_version
 
+_READ: Final = ("version", "commit", "service", "ready")
 _KINDS: Final = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
@@ -33,7 +34,7 @@ def parse_answer(content: bytes) -> Answer:
     name and quotes nothing of the body.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         raise VersionError("answered with something that is not JSON") from None
     if not isinstance(document, dict):
@@ -46,6 +47,15 @@ def parse_answer(content: bytes) -> Answer:
         is_ready=document.get("ready") is not False,
         service=_service(document.get("service")),
     )
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Of two members of one name, nobody can tell which counts (RFC 8259, section 4)."""
+    names = [name for name, _ in members]
+    for name in _READ:
+        if names.count(name) > 1:
+            raise VersionError(f"answered with an object that says {name} more than once")
+    return dict(members)
 
 
 def _version(value: Any) -> str:

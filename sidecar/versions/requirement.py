@@ -63,11 +63,12 @@ class Requirement:
             return Judgement(None, error.detail)
 
     def _judge(self, version: Version) -> Judgement:
-        if version.content in {each.content for each in self.excluded}:
-            return Judgement(False, f"{version} is excluded")
-        if self.least and compare_ranks(version, self.least) is Order.OLDER:
+        for each in self.excluded:
+            if compare_ranks(version, each) is Order.EQUAL or version.content == each.content:
+                return Judgement(False, f"{version} is excluded")
+        if self.least and compare(version, self.least) is Order.OLDER:
             return Judgement(False, f"{version} is older than {self.least}")
-        if self.below and compare_ranks(version, self.below) is not Order.OLDER:
+        if self.below and compare(version, self.below) is not Order.OLDER:
             return Judgement(False, f"{version} is not below {self.below}")
         if self.below and _is_ahead_of(version, self.below):
             return Judgement(False, f"{version} is a pre-release of {self.below}")
@@ -126,8 +127,8 @@ def is_impossible(requirement: Requirement) -> bool:
 
 
 def compare_ranks(one: Version, other: Version) -> Order:
-    """As ``versions.order``, but two branches at one distance from a tag stand side by side: both
-    are newer than the tag, which is all that a bound asks."""
+    """As ``versions.order``, but two branches at one distance from a tag stand side by side, for
+    who asks where a version has its place and not what is in it."""
     is_same = (one.series, one.rank) == (other.series, other.rank)
     return Order.EQUAL if is_same else compare(one, other)
 

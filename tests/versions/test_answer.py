@@ -76,6 +76,14 @@ def test_a_service_may_say_that_it_is_not_ready(ready: object, is_ready: bool) -
         (b'{"commit": "abc"}', "answered with an object that has no version"),
         (b'{"version": 1.6}', "answered with a version that is a number, not a text"),
         (b'{"version": {}}', "answered with a version that is an object, not a text"),
+        (
+            b'{"version": "v1.5", "version": "v1.6"}',
+            "answered with an object that says version more than once",
+        ),
+        (
+            b'{"version": "v1.6", "ready": false, "ready": true}',
+            "answered with an object that says ready more than once",
+        ),
     ],
 )
 def test_what_is_no_answer_says_what_it_is(content: bytes, why: str) -> None:

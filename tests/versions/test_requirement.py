@@ -24,7 +24,7 @@ def judge(requirement: str, version: str) -> bool | None:
         ("!=v2.5", "v2.4 v2.5-1-gabcdef1 v2.6 v2.5.1", "v2.5 2.5.0 v2.5-dirty 2.5+local"),
         (">=v2.3,<v3", "v2.3 v2.9", "v2.2 v3"),
         (" >= v2.3 , < v3 , != v2.5 , != v2.7 ", "v2.6", "v2.5 v2.7 v3"),
-        (">=v2.3-17-g2257f9c", "v2.3-17-gabcdef1 v2.4", "v2.3-16-gabcdef1"),
+        (">=v2.3-17-g2257f9c", "v2.3-17-g2257f9cd v2.4", "v2.3-16-gabcdef1"),
         (">=2026.11.23", "2026-11-24", "2026.11.22"),
         ("any", "v1 latest unknown 2257f9c", ""),
     ],
@@ -41,6 +41,15 @@ def test_what_cannot_be_ordered_is_neither_good_nor_bad_enough(version: str) -> 
     assert judgement.why
 
 
+@pytest.mark.parametrize("requires", [">=v2.3-17-g2257f9c", "<v2.3-17-g2257f9c"])
+def test_a_commit_of_another_branch_at_the_same_distance_is_not_known_to_hold_what_is_needed(
+    requires: str,
+) -> None:
+    judgement = parse_requirement(requires).judge("v2.3-17-gabcdef1")
+    assert judgement.holds is None
+    assert "on different branches" in judgement.why
+
+
 @pytest.mark.parametrize(
     ("version", "why"),
     [
@@ -55,7 +64,7 @@ def test_a_judgement_says_why(version: str, why: str) -> None:
     assert parse_requirement(">=v2.3,<v3,!=v2.5").judge(version).why == why
 
 
-@pytest.mark.parametrize("requires", [">=users-v2.3", "<users-v3"])
+@pytest.mark.parametrize("requires", [">=users-v2.3", "<users-v3", "!=users-v2.5"])
 @pytest.mark.parametrize("number", ["v2.3", "v3", "v4"])
 def test_the_same_number_of_another_thing_is_no_answer(requires: str, number: str) -> None:
     assert parse_requirement(requires).judge(f"thoughts-{number}").holds is None
