@@ -6,6 +6,7 @@ section 2: a client must not send more than one). It judges no token and knows n
 Called by ``permit`` for each request that needs a token.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,6 +20,11 @@ FieldValues = Callable[[bytes], Sequence[bytes]]
 _Place = Callable[[FieldValues, bytes | None], bytes | None]
 
 _BLANKS: Final = b" \t"
+
+# auth-scheme = token (RFC 9110, section 11.1), but without dots, which a scheme never has and a JWT
+# always.
+_SCHEME: Final = re.compile(rb"[!#$%&'*+\-^_`|~0-9A-Za-z]+")
+_SEPARATORS: Final = re.compile(rb"[ \t,]+")
 
 
 class TokenExtractor:
@@ -36,7 +42,7 @@ class TokenExtractor:
 
         Raises :class:`TokenDuplicate` for two fields, cookies or parameters of one name and for
         different tokens in different places, :class:`TokenMalformed` for a scheme that no token
-        follows and for a cookie that only some readers would find.
+        follows and for a token that only some readers would find.
         """
         token = self._first(values, query)
         for place in self._others:
@@ -67,7 +73,10 @@ def _header_place(name: bytes, scheme: bytes) -> _Place:
         if len(found) > 1:
             raise TokenDuplicate("The field that carries the token is there more than once.")
         value = found[0].strip(_BLANKS)
-        return _after_scheme(value, scheme, is_optional=False) if value else None
+        token = _after_scheme(value, scheme, is_optional=False) if value else None
+        if token is None and value and not _is_of_another_scheme(value, scheme):
+            raise TokenMalformed("The token's field is not the scheme, a blank, the token.")
+        return token
 
     return read
 
@@ -102,6 +111,13 @@ def _query_place(name: bytes, scheme: bytes) -> _Place:
         return _after_scheme(value, scheme, is_optional=True) if value else None
 
     return read
+
+
+def _is_of_another_scheme(value: bytes, scheme: bytes) -> bool:
+    """Whether no reader, however lenient, finds our scheme or a bare token in the value."""
+    if _SCHEME.fullmatch(value.partition(b" ")[0]) is None:
+        return False
+    return scheme not in _SEPARATORS.split(value.lower())
 
 
 def _after_scheme(value: bytes, scheme: bytes, *, is_optional: bool) -> bytes | None:

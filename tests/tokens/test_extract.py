@@ -30,10 +30,40 @@ def test_the_token_follows_the_scheme_in_any_case(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"Basic dXNlcjpwYXNz", b"Bearer,a.b.c", b"Bearera.b.c", b"a.b.c", b"", b"  "]
+    "value",
+    [
+        b"Basic dXNlcjpwYXNz",
+        b'Digest username="a.b", uri="/a.b.c"',
+        b"Negotiate",
+        b"BearerToken x",
+        b"",
+        b"  ",
+    ],
 )
 def test_a_value_of_another_scheme_is_no_token(value: bytes) -> None:
     assert extract({b"authorization": [value]}) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"a.b.c",
+        b"a.b.c Bearer",
+        b"Bearera.b.c",
+        b"Bearer,a.b.c",
+        b"Bearer:a.b.c",
+        b"Bearer=a.b.c",
+        b"Bearer\ta.b.c",
+        b"bearer\t a.b.c",
+        b'"Bearer a.b.c"',
+        b"Basic, Bearer a.b.c",
+        b"Basic x, Bearer a.b.c",
+        b"Basic x,bearer\ta.b.c",
+    ],
+)
+def test_what_only_some_readers_take_for_the_token_is_malformed(value: bytes) -> None:
+    with pytest.raises(TokenMalformed):
+        extract({b"authorization": [value]})
 
 
 def test_no_field_is_no_token() -> None:
