@@ -142,7 +142,7 @@ def build_app(
         unknown_keys=unknown_keys,
         identity=identity,
         credentials=Credentials(removal, reissuer),
-        fields=_request_filter(removal, identity),
+        fields=_request_filter(auth, removal, identity),
         upstream=upstream,
         tunnels=tunnels,
         recorder=Recorder(
@@ -221,11 +221,24 @@ def _build_watcher(
     )
 
 
-def _request_filter(removal: TokenRemoval, identity: Identity) -> Filter:
+def _request_filter(auth: AuthSettings, removal: TokenRemoval, identity: Identity) -> Filter:
     """Which of a client's fields end here: those that only we write, and those that carry a token
-    which is not passed on, in every spelling that an application may read as one of them."""
+    which is not passed on, in every spelling that an application may read as one of them. Of a
+    token that is passed on, every other spelling than the one that was verified."""
+    written = frozenset(map(fold, REWRITTEN))
     hidden = frozenset(fold(header.encode("ascii")) for header in removal.headers)
-    return Filter(lambda key: key in REWRITTEN or fold(key) in hidden or identity.is_forged(key))
+    tokens = frozenset(
+        place.header.lower().encode("ascii") for place in auth.places if place.header
+    )
+    folded_tokens = frozenset(map(fold, tokens))
+
+    def ends_here(key: bytes) -> bool:
+        folded = fold(key)
+        if folded in written or folded in hidden or identity.is_forged(key):
+            return True
+        return folded in folded_tokens and key not in tokens
+
+    return Filter(ends_here, never_trailers=tokens)
 
 
 def _rule_tally(auth: AuthSettings) -> RuleTally:

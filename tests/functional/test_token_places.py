@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.application import Application
+from tests.functional.application import Application, Request, Talk
 from tests.functional.client import Response, request
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
@@ -17,7 +17,10 @@ PLACES: list[dict[str, str]] = [
     {"cookie": "session", "scheme": "Bearer"},
     {"query": "access_token"},
 ]
-RULES = [{"paths": ["/open/*"], "access": "public"}]
+RULES = [
+    {"paths": ["/open/*"], "access": "public"},
+    {"paths": ["/maybe"], "access": "optional"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,74 @@ def test_a_token_is_found_in_every_place_that_is_configured(
 ) -> None:
     assert sidecar.ask(request("/", field.format(signer.token()))).status == 200
     assert application.last.value("X-Auth-Username") == b"bruce"
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["Authorization: {}", "Authorization: Bearer\t{}", "Authorization: Basic x, Bearer {}"],
+)
+def test_no_token_that_a_lenient_application_would_find_passes_as_none(
+    sidecar: SidecarProcess, application: Application, stranger: Signer, field: str
+) -> None:
+    answer = sidecar.ask(request("/maybe", field.format(stranger.token())))
+    assert refusal(answer) == (401, "malformed")
+    assert application.requests == []
+
+
+def test_where_a_token_is_optional_another_scheme_passes_as_none(
+    sidecar: SidecarProcess, application: Application
+) -> None:
+    assert sidecar.ask(request("/maybe", "Authorization: Basic dXNlcjpwYXNz")).status == 200
+    assert application.last.values("X-Auth-Username") == []
+
+
+@pytest.mark.parametrize("spelling", ["X_Api_Token", "x.api-token", "X-API_TOKEN"])
+@pytest.mark.parametrize("path", ["/me", "/maybe", "/open/x"])
+def test_a_second_spelling_of_the_tokens_field_does_not_reach_the_application(
+    sidecar: SidecarProcess,
+    application: Application,
+    signer: Signer,
+    stranger: Signer,
+    spelling: str,
+    path: str,
+) -> None:
+    fields = [f"X-Api-Token: {signer.token()}", f"{spelling}: {stranger.token()}"]
+    assert sidecar.ask(request(path, *fields)).status == 200
+    assert [name for name in application.last.names if b"oken" in name.lower()] == [b"X-Api-Token"]
+
+
+def test_a_token_in_a_trailer_does_not_reach_the_application(
+    sidecar: SidecarProcess, application: Application, signer: Signer, stranger: Signer
+) -> None:
+    application.answer = telling_trailers
+    head = request(
+        "/me",
+        "Trailer: X-Api-Token, X-Checksum",
+        "Transfer-Encoding: chunked",
+        method="POST",
+        token=signer.token(),
+    )
+    trailers = f"0\r\nX-Api-Token: {stranger.token()}\r\nX-Checksum: 1\r\n\r\n"
+    answer = sidecar.ask(head + trailers.encode())
+    assert (answer.status, answer.body) == (200, b"X-Checksum")
+
+
+def telling_trailers(talk: Talk, received: Request) -> None:
+    """Answer with the names of the request's trailers."""
+    talk.read_body(received)
+    body = b" ".join(name for name, _ in received.trailers)
+    talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+@pytest.mark.parametrize(
+    "name", ["X_Forwarded_For", "x.forwarded-for", "X_Request_ID", "X-Request_Id"]
+)
+def test_another_spelling_of_what_only_we_write_does_not_reach_the_application(
+    sidecar: SidecarProcess, application: Application, signer: Signer, name: str
+) -> None:
+    assert sidecar.ask(request("/me", f"{name}: 6.6.6.6", token=signer.token())).status == 200
+    assert application.last.values(name) == []
+    assert application.last.value("X-Forwarded-For") == b"127.0.0.1"
 
 
 @pytest.mark.parametrize(
