@@ -30,6 +30,12 @@ class Listing(NamedTuple):
     swapped_to: str | None
 
 
+class FileUnreadable(KeyFileError):
+    """The system does not let us read the file. That may pass without a change of the file."""
+
+    title = "The file cannot be read"
+
+
 def list_files(directory: Path, is_wanted: Callable[[str], bool]) -> Listing:
     """Raises ``OSError`` where the directory cannot be listed.
 
@@ -68,13 +74,15 @@ def _swapped_to(directory: Path) -> str | None:
 
 
 def read_file(path: Path) -> bytes:
-    """The content; raises ``FileNotFoundError``, or :class:`KeyFileError` saying what is wrong."""
+    """The content; raises ``FileNotFoundError``, or :class:`KeyFileError` saying what is wrong:
+    :class:`FileUnreadable` where it is worth another try.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise KeyFileError(f"cannot be read: {error.strerror}") from None
+        raise FileUnreadable(f"cannot be read: {error.strerror}") from None
     with open(descriptor, "rb") as file:  # noqa: PTH123  opened without waiting for a writer
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -84,4 +92,4 @@ def read_file(path: Path) -> bytes:
         try:
             return file.read(MAX_KEY_FILE_BYTES + 1)
         except OSError as error:
-            raise KeyFileError(f"cannot be read: {error.strerror}") from None
+            raise FileUnreadable(f"cannot be read: {error.strerror}") from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.errors import KeyFileError
-from sidecar.keys.files import examine, read_file
+from sidecar.keys.files import FileUnreadable, examine, read_file
 from sidecar.keys.source import SourceReading
 
 MAX_TOKEN_ID_LENGTH: Final = 512
@@ -26,6 +26,7 @@ class TokenList:
         self._path = path
         self._marks: tuple[int, ...] | None = None
         self._is_settled = False
+        self._is_unreadable = False
         self._reading = SourceReading()
 
     def load(self) -> SourceReading:
@@ -34,10 +35,11 @@ class TokenList:
         if marks == self._marks and self._is_settled:
             return self._reading
         # Two writes within one tick of the file system's clock look alike: after each change it is
-        # read once more.
-        self._is_settled = marks == self._marks
-        self._marks = marks
+        # read once more. What could not be read has not been seen.
+        is_same, self._marks = marks == self._marks, marks
+        self._is_unreadable = False
         reading = self._read() if marks is not None else self._broken("is no file that is there")
+        self._is_settled = is_same and not self._is_unreadable
         if reading != self._reading:
             self._reading = reading
         return self._reading
@@ -53,6 +55,7 @@ class TokenList:
         except FileNotFoundError:  # gone since it was looked at
             return self._broken("is no file that is there")
         except KeyFileError as error:
+            self._is_unreadable = isinstance(error, FileUnreadable)
             return self._broken(error.detail)
 
     def _broken(self, error: str) -> SourceReading:

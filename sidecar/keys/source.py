@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sidecar.errors import KeyFileError
-from sidecar.keys.files import Listing, examine, list_files, read_file
+from sidecar.keys.files import FileUnreadable, Listing, examine, list_files, read_file
 from sidecar.keys.since import SUFFIX as SINCE_SUFFIX
 from sidecar.keys.since import parse_since
 from sidecar.tokens.keyring import Key
@@ -95,6 +95,7 @@ class PathSource:
         self._files: dict[str, _KeyFile] = {}
         self._listing: Listing | None = None
         self._is_settled = False
+        self._has_unreadable = False  # at the last look
         self._reading = SourceReading()
 
     def load(self) -> SourceReading:
@@ -103,13 +104,14 @@ class PathSource:
             listing = self._list()
             if listing == self._listing and self._is_settled:
                 return self._reading
+            self._has_unreadable = False
             reading = self._read(listing)
         except OSError as error:
             self._listing = None
             return self._keep(replace(self._reading, error=f"cannot be read: {error.strerror}"))
         # Two writes within one tick of the file system's clock look alike: after each change
-        # everything is read once more.
-        self._is_settled = listing == self._listing
+        # everything is read once more. What could not be read has not been seen.
+        self._is_settled = listing == self._listing and not self._has_unreadable
         self._listing = listing
         return self._keep(reading)
 
@@ -165,6 +167,7 @@ class PathSource:
                 self._directory().stat()  # with its directory: then all keys stay
                 continue
             except KeyFileError as error:
+                self._has_unreadable |= isinstance(error, FileUnreadable)
                 problems.append(Trouble(str(path), error.detail))
         self._files = files
         if not self._was_directory and not files:
@@ -189,6 +192,7 @@ class PathSource:
         try:
             content = read_file(path)
         except KeyFileError as error:
+            self._has_unreadable |= isinstance(error, FileUnreadable)
             return _broken(before, b"", (KeyProblem(error.detail),))
         fingerprint = sha256(content).digest()
         if before is not None and before.fingerprint == fingerprint:

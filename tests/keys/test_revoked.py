@@ -1,5 +1,7 @@
 """Keys and tokens that are taken out by name, beside the keys and in a list."""
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -179,3 +181,24 @@ def test_a_list_that_breaks_or_vanishes_keeps_its_last_good_content_and_says_so(
     store.load()
     assert store.current.revoked_tokens == {"t-2"}
     assert f"No longer so: {file}" in caplog.text or "INFO" not in caplog.text
+
+
+def test_a_list_that_could_not_be_read_for_a_while_is_read_as_soon_as_it_can_be(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "revoked-tokens"
+    file.write_text("t-1\n")
+    store = build_store(PathSource(keys), TokenList(file))
+    store.load()
+    file.write_text("t-1\nt-2\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", out_of_descriptors)
+        for _ in range(4):
+            store.load()
+    assert store.current.revoked_tokens == {"t-1"}
+    assert store.load()
+    assert store.current.revoked_tokens == {"t-1", "t-2"}
+
+
+def out_of_descriptors(*_: object) -> int:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

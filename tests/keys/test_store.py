@@ -1,5 +1,6 @@
 """The keyring in use, and what becomes of it when files come, go and break."""
 
+import errno
 import json
 import logging
 import os
@@ -267,6 +268,31 @@ def test_a_file_that_breaks_keeps_its_last_good_keys_and_says_so_once(
     assert store.observed[0].last_error is None
     assert store.last_success_at != healthy_at
     assert "No longer so" in words(records, logging.INFO)[-1]
+
+
+@pytest.mark.parametrize("name", ["a.pub", "a.since"])
+def test_a_file_that_could_not_be_read_for_a_while_is_read_as_soon_as_it_can_be(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.pub").write_bytes(pem(number=0))
+    store = build_store(tmp_path)
+    settle(store)
+    before = store.current
+    file = tmp_path / name
+    file.write_bytes(pem(number=1) if name == "a.pub" else b"2026-11-23T10:00:00Z")
+    really_open = os.open
+
+    def open_all_but_it(path: str | Path, *arguments: int) -> int:
+        if Path(path) == file:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really_open(path, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_all_but_it)
+        settle(store)
+    assert store.current is before
+    assert store.load()
+    assert store.current.signing_since or store.current.digest != before.digest
 
 
 def test_a_broken_file_does_not_keep_the_others_from_loading(tmp_path: Path) -> None:
