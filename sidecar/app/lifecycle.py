@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from sidecar.app.build import App, build_app, build_store
+from sidecar.app.descriptors import make_room
 from sidecar.app.last_word import say_last_word
 from sidecar.app.logs import configure_logs
 from sidecar.app.memory import Memory, open_state_dir
@@ -69,6 +70,7 @@ def run(loaded: Loaded) -> int:
     """
     settings = loaded.settings
     configure_logs(settings.log)
+    make_room(settings)
     store = build_store(settings)
     store.load()
     if _lacks_keys(settings, store) and not store.remote_sources:

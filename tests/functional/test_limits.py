@@ -12,7 +12,7 @@ from tests.functional.application import Application, Request, Talk
 from tests.functional.client import Client, request
 from tests.functional.conftest import Launch
 from tests.functional.hostile import Beside, is_healthy, many_clients, naming_its_target
-from tests.functional.sidecar_process import SidecarProcess, wait_until
+from tests.functional.sidecar_process import COMMAND, SidecarProcess, wait_until
 
 SHORT_S = 0.4
 
@@ -299,6 +299,41 @@ def test_connections_beyond_the_limit_get_503_and_those_within_are_served(
         for client in good:
             assert client.exchange(request("/2")).body == b"/2 "
     wait_until(lambda: sidecar.ask(request("/3")).status == 200, "there is room again")
+
+
+def with_open_files(limit: str) -> tuple[str, ...]:
+    """The program, started with limits of open files that are options of ``ulimit``."""
+    return ("sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *COMMAND)
+
+
+def test_the_soft_limit_of_open_files_does_not_lower_that_of_connections(
+    launch: Launch, application: Application
+) -> None:
+    sidecar = launch(
+        {"auth": {"mode": "off"}, "limits": {"connections": 100}},
+        application=application,
+        command=with_open_files("-Sn 48"),
+    )
+    with many_clients(sidecar, 100) as good:
+        for client in good:
+            assert client.exchange(request("/1")).status == 200
+        with sidecar.connect() as refused:
+            assert refused.response().problem_reason == "over_limit"
+        assert sidecar.admin("/live").status == 200
+    assert "open fewer files" not in sidecar.stderr
+
+
+def test_a_hard_limit_of_open_files_that_is_too_low_is_told(
+    launch: Launch, application: Application
+) -> None:
+    sidecar = launch(
+        {"auth": {"mode": "off"}, "limits": {"connections": 100}},
+        application=application,
+        command=with_open_files("-n 64"),
+    )
+    (line,) = [line for line in sidecar.log if "open fewer files" in line["message"]]
+    assert (line["level"], line["allowed"], line["needed"]) == ("warning", 64, 100 + 512 + 256)
+    assert is_healthy(sidecar)
 
 
 def test_refused_connections_that_stay_do_not_take_the_room_of_others(
