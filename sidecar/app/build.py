@@ -225,8 +225,7 @@ def _request_filter(auth: AuthSettings, removal: TokenRemoval, identity: Identit
     """Which of a client's fields end here: those that only we write, and those that carry a token
     which is not passed on, in every spelling that an application may read as one of them. Of a
     token that is passed on, every other spelling than the one that was verified."""
-    written = frozenset(map(fold, REWRITTEN))
-    hidden = frozenset(fold(header.encode("ascii")) for header in removal.headers)
+    hidden = REWRITTEN | {fold(header.encode("ascii")) for header in removal.headers}
     tokens = frozenset(
         place.header.lower().encode("ascii") for place in auth.places if place.header
     )
@@ -234,9 +233,8 @@ def _request_filter(auth: AuthSettings, removal: TokenRemoval, identity: Identit
 
     def ends_here(key: bytes) -> bool:
         folded = fold(key)
-        if folded in written or folded in hidden or identity.is_forged(key):
-            return True
-        return folded in folded_tokens and key not in tokens
+        is_respelled = folded in folded_tokens and key not in tokens
+        return folded in hidden or is_respelled or identity.is_forged(key)
 
     return Filter(ends_here, never_trailers=tokens)
 
