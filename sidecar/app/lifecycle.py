@@ -14,6 +14,7 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 
@@ -33,6 +34,10 @@ from sidecar.tokens.reissue import Reissuer
 from sidecar.versions.stamp import stamp_from_environment
 
 log = logging.getLogger("sidecar.app")
+
+#: How long a connection to the admin port may stay without a request: longer than the usual pause
+#: between two scrapes. aiohttp's own patience is an hour, and each of them takes an open file.
+ADMIN_IDLE_S: Final = 75.0
 
 
 @dataclass(slots=True)
@@ -182,7 +187,9 @@ async def _live(
             tasks.create_task(_watch_unread(app)),
             *map(tasks.create_task, app.versions.tasks()),
         ]
-        runner = web.AppRunner(app.admin, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            app.admin, access_log=None, handle_signals=False, keepalive_timeout=ADMIN_IDLE_S
+        )
         await runner.setup()
         assert ports.admin is not None
         await web.SockSite(runner, ports.admin, backlog=BACKLOG).start()

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -334,6 +335,28 @@ def test_a_hard_limit_of_open_files_that_is_too_low_is_told(
     (line,) = [line for line in sidecar.log if "open fewer files" in line["message"]]
     assert (line["level"], line["allowed"], line["needed"]) == ("warning", 64, 100 + 512 + 256)
     assert is_healthy(sidecar)
+
+
+#: The program, on whose admin port a connection may do nothing for half a second.
+HURRIED = (
+    sys.executable,
+    "-c",
+    "import sidecar.app.lifecycle as lifecycle; lifecycle.ADMIN_IDLE_S = 0.5;"
+    "import sidecar.cli.main as program; program.main()",
+)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"GET /live HTTP/1.1\r\nHo", b"GET /live HTTP/1.1\r\nHost: a\r\n\r\nGET"]
+)
+def test_a_connection_to_the_admin_port_that_asks_for_nothing_is_closed(
+    raw: bytes, launch: Launch
+) -> None:
+    sidecar = launch({"auth": {"mode": "off"}}, command=HURRIED)
+    with Client(sidecar.admin_address) as idle:
+        idle.send(raw)
+        assert idle.rest().count(b"HTTP/1.1 200 OK") == raw.count(b"\r\n\r\n")
+    assert sidecar.admin("/live").status == 200
 
 
 def test_refused_connections_that_stay_do_not_take_the_room_of_others(
