@@ -27,9 +27,7 @@ def parse_since(content: bytes) -> float:
         if moment < 0:
             raise ValueError
     except ValueError:
-        raise KeyFileError(
-            "does not hold one RFC 3339 time such as 2026-11-23T10:00:00Z; it is ignored"
-        ) from None
+        raise KeyFileError("does not hold one RFC 3339 time such as 2026-11-23T10:00:00Z") from None
     return moment
 
 

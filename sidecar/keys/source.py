@@ -1,8 +1,9 @@
 """One source of keys: a directory of key files, or a single one, read again whenever it changes.
 
-What can be used is used. A file that breaks keeps its last good keys; a file that disappears takes
-its keys with it at once; a directory that cannot be read keeps all of them. It merges nothing with
-other sources and logs nothing: the store does, from the :class:`SourceReading`.
+What can be used is used. A file that breaks keeps its last good keys, or its last statement; a file
+that disappears takes its keys with it at once; a directory that cannot be read keeps all of them.
+It merges nothing with other sources and logs nothing: the store does, from the
+:class:`SourceReading`.
 
 Called by ``store``.
 """
@@ -157,8 +158,10 @@ class PathSource:
                     revoked[name.removesuffix(REVOKED_SUFFIX)] = str(path)
                 elif name.endswith(SINCE_SUFFIX):
                     key_id = name.removesuffix(SINCE_SUFFIX)
-                    statements[key_id] = parse_since(read_file(path))
-                    stated_by[key_id] = str(path)
+                    moment, wrong = self._read_statement(key_id, path)
+                    problems += wrong
+                    if moment is not None:
+                        statements[key_id], stated_by[key_id] = moment, str(path)
                 elif path.suffix == PRIVATE_SUFFIX and self._was_directory:
                     notices += _look_for_private_key(path)
                 else:
@@ -166,9 +169,6 @@ class PathSource:
             except FileNotFoundError:  # gone since it was listed
                 self._directory().stat()  # with its directory: then all keys stay
                 continue
-            except KeyFileError as error:
-                self._has_unreadable |= isinstance(error, FileUnreadable)
-                problems.append(Trouble(str(path), error.detail))
         self._files = files
         if not self._was_directory and not files:
             problems.append(Trouble(self.name, "does not exist"))
@@ -186,6 +186,17 @@ class PathSource:
             revoked=revoked,
             stated_by=stated_by,
         )
+
+    def _read_statement(self, key_id: str, path: Path) -> tuple[float | None, list[Trouble]]:
+        """The moment that the file says, and what is wrong with it. One that breaks is no word that
+        was taken back: a switch may be held by it."""
+        try:
+            return parse_since(read_file(path)), []
+        except KeyFileError as error:
+            self._has_unreadable |= isinstance(error, FileUnreadable)
+            before = self._reading.statements.get(key_id)
+            used = "it is ignored" if before is None else "what it said before stays in use"
+            return before, [Trouble(str(path), f"{error.detail}; {used}")]
 
     def _read_key_file(self, path: Path) -> _KeyFile:
         before = self._files.get(path.name)

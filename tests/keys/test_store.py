@@ -509,6 +509,32 @@ def test_a_statement_that_is_broken_or_about_no_key_is_named_and_ignored(
     assert "yesterday" not in said
 
 
+@pytest.mark.parametrize("content", [b"", b"2026-11-", b"yesterday"])
+def test_a_statement_that_breaks_stays_in_use_as_it_was(
+    content: bytes, tmp_path: Path, records: list[logging.LogRecord]
+) -> None:
+    """While somebody writes it anew, the door that it closes must not stand open."""
+    (tmp_path / "a.pub").write_bytes(pem())
+    file = tmp_path / "a.since"
+    file.write_text("2026-11-23T10:00:00Z")
+    store = build_store(tmp_path)
+    settle(store)
+    before = dict(store.current.signing_since)
+    file.write_bytes(content)
+    settle(store)
+    assert dict(store.current.signing_since) == before != {}
+    assert store.current.stated_by["a"] == str(file)
+    assert words(records)[-1].endswith("; what it said before stays in use.")
+    file.write_text("2026-11-24T10:00:00Z")
+    settle(store)
+    assert dict(store.current.signing_since) == {"a": before["a"] + 86400}
+    file.write_bytes(content)
+    settle(store)
+    file.unlink()
+    settle(store)
+    assert dict(store.current.signing_since) == {}
+
+
 def test_newest_is_passed_on(tmp_path: Path) -> None:
     (tmp_path / "a.pub").write_bytes(pem())
     (tmp_path / "b.pub").write_bytes(pem("ES256"))
