@@ -81,7 +81,8 @@ def problem(exchange: Exchange, error: SidecarError) -> bytes:
 def _challenge(error: TokenError, realm: str) -> bytes:
     """The ``WWW-Authenticate`` field (RFC 6750, section 3). A request without a token gets no error
     code, as that section asks."""
-    challenge = f'Bearer realm="{realm}"'
+    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')  # RFC 9110, section 5.6.4
+    challenge = f'Bearer realm="{quoted}"'
     if error.challenge:
         challenge += f', error="{error.challenge}", error_description="{error.title}"'
     return b"WWW-Authenticate: %b\r\n" % challenge.encode("ascii", "replace")

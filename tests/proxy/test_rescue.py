@@ -106,6 +106,12 @@ def test_an_answer_about_a_token_says_what_rfc_6750_asks(kind: type[TokenError])
     assert exchange.keep_alive
 
 
+def test_a_service_of_any_name_has_a_realm_in_grammar() -> None:
+    exchange, client = exchange_of()
+    rescue(exchange, errors.TokenMissing(), 'the "old" \\ service')
+    assert rb'Bearer realm="the \"old\" \\ service"' in client.written
+
+
 @pytest.mark.parametrize("kind", ANSWERED)
 @pytest.mark.parametrize("status", [101, 200, 404])
 def test_once_an_answer_has_begun_the_connection_can_only_be_cut(
