@@ -23,6 +23,7 @@ access_log = logging.getLogger("sidecar.access")
 #: Lines about refusals of one reason in one second; a later line says how many were left out.
 MAX_LINES_PER_SECOND: Final = 10
 _MAX_LOGGED_PATH: Final = 256
+_MAX_LOGGED_METHOD: Final = 32
 
 
 class Throttle:
@@ -160,7 +161,7 @@ class Recorder:
         data: dict[str, object] = {
             "request_id": x.request_id.decode("latin-1"),
             "peer": x.connection.peer.decode("latin-1"),
-            "method": x.head.method,
+            "method": x.head.method[:_MAX_LOGGED_METHOD],
             "path": x.target.path[:_MAX_LOGGED_PATH].decode("ascii", "backslashreplace"),
             "status": status,
             "duration_ms": round(duration_s * 1000, 3),

@@ -377,3 +377,9 @@ def test_no_log_line_holds_a_piece_of_a_token_or_a_key(
     assert "BEGIN" not in sidecar.stderr
     sidecar.check_words()
     assert json.dumps(sidecar.log).count("Bearer") == 0
+
+
+def test_of_an_endless_method_only_the_beginning_is_in_the_log(sidecar: SidecarProcess) -> None:
+    method = "M" * 5000
+    answer = sidecar.ask(request("/", method=method))
+    assert sidecar.access_line(answer.json()["request_id"])["method"] == method[:32]
