@@ -131,6 +131,12 @@ def test_several_ports_are_told_apart_by_where_each_connection_was_made_to(tmp_p
     assert list(map(str, settings.opaque_ports)) == ["5432"]
 
 
+def test_of_several_ports_a_service_leads_to_the_applications(tmp_path: Path) -> None:
+    values = merged(LEAST, {"interception": {"enabled": True, "ports": [9000, 8000]}})
+    settings = loaded(tmp_path, configuration(values))
+    assert settings.upstream.fallback == "http://127.0.0.1:8000"
+
+
 # --- what the sidecar would refuse --------------------------------------------------------------
 
 RULE = {"paths": ["/*"]}

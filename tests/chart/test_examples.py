@@ -56,7 +56,7 @@ def test_its_pods_start_and_end_like_the_charts_own(
     assert spec["containers"][-1]["readinessProbe"]["httpGet"]["port"] == 15006
 
 
-def test_its_service_leads_to_the_sidecar_or_to_what_is_intercepted(own_chart: Path) -> None:
+def test_its_service_leads_to_the_sidecar_with_interception_too(own_chart: Path) -> None:
     def target(**values: Any) -> Any:
         (service,) = (
             each
@@ -66,7 +66,7 @@ def test_its_service_leads_to_the_sidecar_or_to_what_is_intercepted(own_chart: P
         return service["spec"]["ports"][0]["targetPort"]
 
     assert target() == 15006
-    assert target(**INTERCEPTED) == 8000
+    assert target(**INTERCEPTED) == 15006
 
 
 def test_its_configuration_is_one_that_the_sidecar_takes(own_chart: Path, tmp_path: Path) -> None:

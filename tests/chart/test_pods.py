@@ -205,8 +205,9 @@ def test_callers_reach_the_port_that_they_know() -> None:
         )
         return found["port"], found["targetPort"]
 
+    # Always the sidecar's own port: a rollout that switches interception has pods of both kinds.
     assert service(LEAST) == (80, 15006)
-    assert service(with_block("interception")) == (80, 8000)
+    assert service(with_block("interception")) == (80, 15006)
 
 
 # --- keys, configuration, state ----------------------------------------------------------------
@@ -304,3 +305,26 @@ def test_a_version_that_no_label_can_hold_is_written_as_one_that_it_can() -> Non
     assert labels["version"] == labels["app.kubernetes.io/version"]
     assert labels["version"].startswith("v2.3_build_7_xxx")
     assert len(labels["version"]) <= 63
+
+
+# --- who may connect ---------------------------------------------------------------------------
+
+
+def ports_for_callers(values: Values) -> list[Any]:
+    """Those that the NetworkPolicy opens to callers."""
+    (policy,) = (each for each in documents(render(values)) if each["kind"] == "NetworkPolicy")
+    return [
+        (port["port"], port["endPort"]) if "endPort" in port else port["port"]
+        for port in policy["spec"]["ingress"][0]["ports"]
+    ]
+
+
+def test_a_policy_opens_the_sidecars_port_and_no_application_that_is_not_intercepted_yet() -> None:
+    policy = with_block("network policy")
+    assert ports_for_callers(policy) == [15006]
+    assert ports_for_callers(merged(policy, {"interception": {"enabled": True}})) == [15006]
+
+
+def test_a_policy_opens_the_ports_that_interception_names() -> None:
+    named = merged(with_block("network policy"), BLOCKS["interception of several ports"])
+    assert ports_for_callers(named) == [15006, 8000, (9000, 9010), 5432]

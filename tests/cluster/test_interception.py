@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,28 @@ def intercepted(reference: Reference, transparent: Callable[[], System]) -> Iter
     release = system.release("intercepted", system.values(values))
     release.install(wait=False)
     release.wait_until_settled(1)
+    reference.wait_until_led_to(release)
+    yield release
+    release.helm("uninstall", release.name)
+
+
+@pytest.fixture(scope="module")
+def switched(reference: Reference, transparent: Callable[[], System]) -> Iterator[Release]:
+    """An application that listens on every address, not intercepted yet."""
+    system = transparent()
+    system.namespace.secret("verification-keys", reference.system.keys.public(reference.signing))
+    values = {
+        "workload": {"replicas": 2},
+        "app": {
+            "env": [{"name": "BIND", "value": "0.0.0.0"}],
+            "extraPorts": [{"name": "more", "containerPort": 9000}],
+        },
+        # A node that tests keep busy may take its time to send callers elsewhere.
+        "sidecar": {"config": {"shutdown": {"drain": "8s"}}},
+    }
+    release = system.release("switched", system.values(values))
+    release.install(wait=False)
+    release.wait_until_settled(2)
     reference.wait_until_led_to(release)
     yield release
     release.helm("uninstall", release.name)
@@ -115,3 +138,24 @@ def test_a_sidecar_that_has_ended_closes_the_door_and_comes_back(
     assert pod_now["metadata"]["name"] == pod
     assert restarts(pod_now) == 1
     assert reference.client.ask_one(url).status == 401
+
+
+@pytest.mark.parametrize(
+    "interception",
+    [{"enabled": True}, {"enabled": True, "ports": [9000, _APP_PORT]}, {"enabled": False}],
+    ids=["on", "of several ports", "off"],
+)
+def test_while_interception_changes_callers_are_served_and_nobody_gets_by(
+    switched: Release, reference: Reference, interception: dict[str, Any]
+) -> None:
+    url = f"GET http://{switched.name}.{switched.namespace.name}/x"
+    token = reference.system.keys.token(reference.signing, lifetime_s=25)
+
+    with ThreadPoolExecutor() as pool:
+        served = pool.submit(reference.client.watch, 20.0, f"{url} {token}")
+        refused = pool.submit(reference.client.watch, 20.0, url)
+        switched.upgrade({"interception": interception})
+
+    assert set(served.result()) == {200}
+    assert set(refused.result()) == {401}
+    switched.wait_until_settled(2)

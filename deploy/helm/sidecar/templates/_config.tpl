@@ -65,14 +65,18 @@
 {{- include "sidecar.ports" (default (list .Values.app.port) .Values.interception.ports) -}}
 {{- end -}}
 
-{{/* One intercepted port is the application's; of several, each connection brings its own along. */}}
+{{/*
+One intercepted port is the application's; of several, each connection brings its own along, but for those that a Service
+leads straight to the sidecar.
+*/}}
 {{- define "sidecar.config.upstream" -}}
 {{- $ports := fromYamlArray (include "sidecar.interceptedPorts" .) -}}
+{{- $app := printf "http://127.0.0.1:%d" (int .Values.app.port) -}}
 {{- $isPlain := eq (toJson $ports) (toJson (list (int .Values.app.port))) -}}
 {{- if and .Values.interception.enabled (or (not $isPlain) .Values.interception.opaquePorts) -}}
-{{- toYaml (dict "url" "original-dst" "ports" $ports) -}}
+{{- toYaml (dict "url" "original-dst" "ports" $ports "fallback" $app) -}}
 {{- else -}}
-{{- toYaml (dict "url" (printf "http://127.0.0.1:%d" (int .Values.app.port))) -}}
+{{- toYaml (dict "url" $app) -}}
 {{- end -}}
 {{- end -}}
 

@@ -269,9 +269,12 @@ rest is for the application, and for a kubelet that is late.
 {{- end -}}
 {{- end -}}
 
-{{/* The port at which the pods serve callers, in the way of the sidecar. */}}
+{{/*
+The port at which the pods serve callers: the sidecar's own, with interception too. So a Service leads to the sidecar of
+every pod while a rollout switches interception on or off, and never to an application that is not intercepted yet.
+*/}}
 {{- define "sidecar.targetPort" -}}
-{{- .Values.interception.enabled | ternary .Values.app.port .Values.sidecar.ports.inbound | int -}}
+{{- int .Values.sidecar.ports.inbound -}}
 {{- end -}}
 
 {{/* The application's probes. An httpGet without a port goes where a caller's request would go. */}}
