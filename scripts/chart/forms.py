@@ -74,6 +74,7 @@ FORMS: Mapping[str, Schema] = {
     "workload.kind": {"enum": ["Deployment", "Job", "CronJob", "None"]},
     "workload.strategy": reference("apps.v1.DeploymentStrategy"),
     "workload.annotations": _LABELS,
+    "workload.job.ttlSecondsAfterFinished": COUNT_OR_NONE,
     "workload.job.restartPolicy": {"enum": ["OnFailure", "Never"]},
     "workload.cronJob.concurrencyPolicy": {"enum": ["Allow", "Forbid", "Replace"]},
     "app.name": {"type": "string", "pattern": "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$"},

@@ -76,6 +76,7 @@ def _write(node: Any, depth: int) -> str:
 
 def _section(values: list[Value], forms: Mapping[str, Schema]) -> Schema:
     properties = {}
+    required = []
     for value in values:
         if value.below:
             form = _section(value.below, forms)
@@ -85,7 +86,21 @@ def _section(values: list[Value], forms: Mapping[str, Schema]) -> Schema:
         if value.text and "$ref" not in form:  # in draft 7 nothing stands beside a reference
             form = {"description": value.text, **form}
         properties[value.name] = form
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+        if value.below or _is_missed(value.default, form):
+            required.append(value.name)
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def _is_missed(default: Any, form: Schema) -> bool:
+    """Whether nothing can stand in the value's place. Helm leaves out what a user writes no value
+    behind, and a template would read that as 0 or false: no pods, a token in each of them."""
+    is_plain = isinstance(default, bool | int) or (isinstance(default, str) and default != "")
+    return is_plain and "null" not in form.get("type", ())
 
 
 def _form_of(default: Any) -> Schema:

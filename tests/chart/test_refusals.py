@@ -5,11 +5,18 @@ from typing import Any
 import helm_python
 import pytest
 
-from scripts.chart.render import render
+from scripts.chart.render import Document, documents, render
 from scripts.chart.schema import build_schema
-from scripts.chart.values import leaves, read_values
+from scripts.chart.values import Value, leaves, read_values
 from tests.chart.blocks import LEAST, Values, merged
+from tests.chart.strict import problems_of
 
+VALUES = list(leaves(read_values()))
+#: Numbers that mean "none" where nobody says one.
+MAY_BE_NONE = (
+    "workload.job.ttlSecondsAfterFinished",
+    "autoscaling.targetCPUUtilizationPercentage",
+)
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nMC4CAQ…\n-----END PRIVATE KEY-----\n"
 
 
@@ -111,6 +118,46 @@ def test_a_private_key_is_not_repeated() -> None:
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_its_path(values: Values, path: str) -> None:
     assert path in refusal(merged(LEAST, values))
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: str(value.path))
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_a_value_that_is_left_empty_is_none_where_there_may_be_none_or_refused_with_its_path(
+    value: Value, kind: str
+) -> None:
+    values: Values = {
+        "workload": {"kind": kind},
+        "interception": {"enabled": True, "outbound": {"enabled": True}},
+        "autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 80},
+        "networkPolicy": {"enabled": True},
+        "preflight": {"config": True},
+        "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    }
+    *above, name = value.path.split(".")
+    empty: Values = {name: None}
+    for part in reversed(above):
+        empty = {part: empty}
+
+    words, found = outcome(merged(merged(LEAST, values), empty))
+
+    missed = f"at '{'/'.join(['', *above])}': missing property '{name}'"
+    assert not words or missed in words or f"  {value.path.partition('.')[0]}" in words
+    assert [problem for each in found for problem in problems_of(each, 34)] == []
+    is_needed = isinstance(value.default, bool | int) and value.path not in MAY_BE_NONE
+    assert words or not is_needed
+
+
+def outcome(values: Values) -> tuple[str, list[Document]]:
+    """Helm's words where it refuses the values, or what it makes of them."""
+    try:
+        return "", documents(render(values))
+    except helm_python.HelmError as error:
+        return str(error), []
+
+
+def test_a_part_that_is_left_empty_is_refused_with_its_path() -> None:
+    assert "missing property 'probes'" in refusal(merged(LEAST, {"app": {"probes": None}}))
+    assert "missing property 'interception'" in refusal({**LEAST, "interception": None})
 
 
 def test_no_part_of_the_values_takes_what_it_does_not_know() -> None:

@@ -56,7 +56,7 @@ keyring.inline.{{ $id }} is no public key: put PEM text (-----BEGIN PUBLIC KEY--
 {{- end }}
 {{- end }}
 {{- $seen := list }}
-{{- range concat .urls .issuers }}
+{{- range concat (default list .urls) (default list .issuers) }}
 {{- $place := default .url .issuer }}
 {{- $isPlain := hasPrefix "http://" (lower $place) }}
 {{- if has $place $seen }}
@@ -140,7 +140,7 @@ interception: {{ $one }} and {{ $other }} overlap: name each port once, in ports
 sidecar.securityContext.runAsUser is 0: with interception every process of root would go around the sidecar; use a user of its own, such as 1337.
 {{- else }}
 {{- range $path, $context := dict "app.securityContext" $values.app.securityContext "pod.securityContext" $values.pod.securityContext }}
-{{- if eq $uid (default 0 $context.runAsUser | int) }}
+{{- if eq $uid (default 0 ($context).runAsUser | int) }}
 {{ $path }}.runAsUser is {{ $uid }}, the sidecar's own user, whose traffic is not intercepted: run the application as another.
 {{- end }}
 {{- end }}

@@ -2,7 +2,7 @@
 
 {{- define "sidecar.config" -}}
 {{- $values := .Values -}}
-{{- $config := deepCopy $values.sidecar.config -}}
+{{- $config := default dict $values.sidecar.config | deepCopy -}}
 {{- $_ := set $config "service" (include "sidecar.service" .) -}}
 {{- $_ := set $config "listen" (printf "%s:%d" $values.sidecar.address (int $values.sidecar.ports.inbound)) -}}
 {{- $_ := set $config "admin" (printf "%s:%d" $values.sidecar.address (int $values.sidecar.ports.admin)) -}}
@@ -85,10 +85,10 @@ leads straight to the sidecar.
 {{- if include "sidecar.hasKeyFiles" . -}}
 {{- $keyring = append $keyring (dict "path" (include "sidecar.keysDir" .)) -}}
 {{- end -}}
-{{- $keyring = concat $keyring .Values.keyring.urls .Values.keyring.issuers -}}
+{{- $keyring = concat $keyring (default list .Values.keyring.urls) (default list .Values.keyring.issuers) -}}
 {{- $auth := dict -}}
 {{- with $keyring -}}{{- $_ := set $auth "keyring" . -}}{{- end -}}
-{{- with concat (fromYamlArray (include "sidecar.probeRules" .)) (fromYamlArray (include "sidecar.several" (.Values.sidecar.config.auth).rules)) -}}
+{{- with concat (fromYamlArray (include "sidecar.probeRules" .)) (fromYamlArray (include "sidecar.several" ((.Values.sidecar.config).auth).rules)) -}}
 {{- $_ := set $auth "rules" . -}}
 {{- end -}}
 {{- toYaml $auth -}}
@@ -99,8 +99,8 @@ How the end goes. Where tokens are handed out, the sidecar stays for one more sc
 the grace that requests in flight have.
 */}}
 {{- define "sidecar.config.shutdown" -}}
-{{- $shutdown := default dict (deepCopy .Values.sidecar.config).shutdown -}}
-{{- if (.Values.sidecar.config.auth).issues -}}
+{{- $shutdown := default dict ((default dict .Values.sidecar.config) | deepCopy).shutdown -}}
+{{- if ((.Values.sidecar.config).auth).issues -}}
 {{- if not (hasKey $shutdown "last_word") -}}
 {{- $_ := set $shutdown "last_word" (printf "%ds" (add 5 (include "sidecar.seconds" .Values.monitoring.scrapeInterval))) -}}
 {{- end -}}
@@ -119,7 +119,7 @@ the grace that requests in flight have.
 
 {{/* auth.mode, which is enforce where nobody says it. */}}
 {{- define "sidecar.mode" -}}
-{{- default "enforce" (.Values.sidecar.config.auth).mode -}}
+{{- default "enforce" ((.Values.sidecar.config).auth).mode -}}
 {{- end -}}
 
 {{/* One rule for all paths of probes that go through the sidecar. */}}

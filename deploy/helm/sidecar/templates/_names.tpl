@@ -38,12 +38,12 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- with include "sidecar.versionLabel" . -}}
 {{- $_ := set $labels "app.kubernetes.io/version" . -}}
 {{- end -}}
-{{- toYaml (mergeOverwrite $labels (deepCopy .Values.commonLabels)) -}}
+{{- toYaml (mergeOverwrite $labels (default dict .Values.commonLabels | deepCopy)) -}}
 {{- end -}}
 
 {{/* Labels of the pods: what finds them cannot be overwritten. */}}
 {{- define "sidecar.podLabels" -}}
-{{- $labels := mergeOverwrite (fromYaml (include "sidecar.labels" .)) (deepCopy .Values.pod.labels) -}}
+{{- $labels := mergeOverwrite (fromYaml (include "sidecar.labels" .)) (default dict .Values.pod.labels | deepCopy) -}}
 {{- with include "sidecar.versionLabel" . -}}
 {{- $_ := set $labels "version" . -}}
 {{- end -}}
@@ -58,7 +58,7 @@ name: {{ printf "%s%s" (include "sidecar.fullname" $context) (default "" .suffix
 namespace: {{ $context.Release.Namespace | quote }}
 labels:
   {{- toYaml (mergeOverwrite (fromYaml (include "sidecar.labels" $context)) (deepCopy (default dict .labels))) | nindent 2 }}
-{{- with mergeOverwrite (deepCopy $context.Values.commonAnnotations) (deepCopy (default dict .annotations)) }}
+{{- with mergeOverwrite (default dict $context.Values.commonAnnotations | deepCopy) (deepCopy (default dict .annotations)) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -156,7 +156,7 @@ lifecycle:
 {{- end -}}
 
 {{- define "sidecar.startupPath" -}}
-{{- $token := ((.Values.sidecar.config.auth).forward).token -}}
+{{- $token := (((.Values.sidecar.config).auth).forward).token -}}
 {{- default (ternary "/ready" "/live" (eq "resign" (default "keep" $token))) .Values.sidecar.probes.startup.path -}}
 {{- end -}}
 
@@ -170,7 +170,7 @@ lifecycle:
     "--admin" (toString (int $values.sidecar.ports.admin))
     "--uid" (include "sidecar.uid" .)
 -}}
-{{- with coalesce $values.app.securityContext.runAsUser $values.pod.securityContext.runAsUser -}}
+{{- with coalesce ($values.app.securityContext).runAsUser ($values.pod.securityContext).runAsUser -}}
 {{- $args = concat $args (list "--app-uid" (int . | toString)) -}}
 {{- end -}}
 {{- range $values.interception.exceptSources -}}
@@ -190,7 +190,7 @@ lifecycle:
 image: {{ include "sidecar.image" (dict "image" $values.sidecar.image "tag" .Chart.AppVersion) | quote }}
 imagePullPolicy: {{ $values.sidecar.image.pullPolicy }}
 args:
-  {{- toYaml (concat $args $values.interception.extraArgs) | nindent 2 }}
+  {{- toYaml (concat $args (default list $values.interception.extraArgs)) | nindent 2 }}
 resources:
   {{- toYaml $values.interception.resources | nindent 2 }}
 securityContext:
@@ -204,7 +204,7 @@ securityContext:
 
 {{/* The user that the sidecar runs as. */}}
 {{- define "sidecar.uid" -}}
-{{- $uid := .Values.sidecar.securityContext.runAsUser -}}
+{{- $uid := (.Values.sidecar.securityContext).runAsUser -}}
 {{- kindIs "invalid" $uid | ternary 1337 $uid | int -}}
 {{- end -}}
 
@@ -219,13 +219,13 @@ securityContext:
 {{- end -}}
 
 {{- define "sidecar.drainSeconds" -}}
-{{- $drain := (.Values.sidecar.config.shutdown).drain -}}
+{{- $drain := ((.Values.sidecar.config).shutdown).drain -}}
 {{- include "sidecar.seconds" (kindIs "invalid" $drain | ternary "5s" $drain) -}}
 {{- end -}}
 
 {{/* What requests in flight have. */}}
 {{- define "sidecar.graceSeconds" -}}
-{{- $grace := (.Values.sidecar.config.shutdown).grace -}}
+{{- $grace := ((.Values.sidecar.config).shutdown).grace -}}
 {{- include "sidecar.seconds" (kindIs "invalid" $grace | ternary "25s" $grace) -}}
 {{- end -}}
 

@@ -6,7 +6,7 @@ metadata:
   labels:
     {{- include "sidecar.podLabels" . | nindent 4 }}
   annotations:
-    {{- toYaml (mergeOverwrite (fromYaml (include "sidecar.annotations" .)) (deepCopy .Values.commonAnnotations) (deepCopy $pod.annotations)) | nindent 4 }}
+    {{- toYaml (mergeOverwrite (fromYaml (include "sidecar.annotations" .)) (default dict .Values.commonAnnotations | deepCopy) (default dict $pod.annotations | deepCopy)) | nindent 4 }}
 spec:
   {{- if ne .Values.workload.kind "Deployment" }}
   restartPolicy: {{ .Values.workload.job.restartPolicy }}
@@ -46,7 +46,7 @@ spec:
       {{- end }}
     {{- end }}
   {{- end }}
-  {{- $initContainers := concat $pod.initContainers (fromYamlArray (include "sidecar.initContainers" .)) }}
+  {{- $initContainers := concat (default list $pod.initContainers) (fromYamlArray (include "sidecar.initContainers" .)) }}
   {{- if $initContainers }}
   initContainers:
     {{- with $pod.initContainers }}
