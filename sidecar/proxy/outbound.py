@@ -8,7 +8,7 @@ a moment. Whoever speaks first is heard at once.
 Carries only what was redirected: a connection made straight to this port is cut, as it names no
 destination, and must not be a way to go where its maker cannot. Carries nothing of its own: where
 the rules do not leave the sidecar's user alone, its connections come back to it, are known by their
-address, and are cut. Verifies nothing.
+two addresses, and are cut. Verifies nothing.
 
 Made by ``app.build``, driven by ``app.lifecycle``.
 """
@@ -36,6 +36,9 @@ from sidecar.wire.conversation import Conversation
 
 log = logging.getLogger("sidecar.proxy")
 
+#: From where a connection goes, and where to: no two have both in common, though many have one.
+Ends = tuple[Address, Address]
+
 
 class Outbound:
     """Every call that is open. ``original_destination`` is asked of each accepted connection."""
@@ -57,7 +60,7 @@ class Outbound:
         self._surroundings = surroundings
         self._original_destination = original_destination
         self._open: set[Call] = set()
-        self._own_ends: set[Address] = set()  # our side of each connection to a destination
+        self._own: set[Ends] = set()  # the connections to destinations
         self._listeners: list[asyncio.Server] = []
         self._throttle = Throttle(MAX_LINES_PER_SECOND)
 
@@ -86,7 +89,7 @@ class Outbound:
         destination = None if accepted is None else self._original_destination(accepted)
         if destination is None:
             self.fail(NotIntercepted.reason, None)
-        elif peer in self._own_ends or self._surroundings.is_ourselves(destination):
+        elif (peer, destination) in self._own or self._surroundings.is_ourselves(destination):
             self.fail(LOOP, destination)
         elif len(self._open) >= self.settings.max_connections:
             self.fail(OverLimit.reason, destination)
@@ -96,16 +99,16 @@ class Outbound:
             return destination
         return None
 
-    def note_own_end(self, call: "Call", own_end: Address) -> None:
+    def note_own_end(self, call: "Call", destination: Address, own_end: Address) -> None:
         """A call is on its way to its destination, from this address."""
-        self._own_ends.discard(call.own_end)
-        call.own_end = Address(plain_ip(own_end.host), own_end.port)
-        self._own_ends.add(call.own_end)
+        call.onward = Address(plain_ip(own_end.host), own_end.port), destination
+        self._own.add(call.onward)
 
     def farewell(self, call: "Call") -> None:
         """A call has ended."""
         self._open.discard(call)
-        self._own_ends.discard(call.own_end)
+        if call.onward is not None:
+            self._own.discard(call.onward)
         self.traffic.open_count = len(self._open)
 
     def fail(self, reason: str, destination: Address | None) -> None:
@@ -124,7 +127,7 @@ class Call(OpaqueEnd):
 
     def __init__(self, outbound: Outbound) -> None:
         super().__init__(outbound.loop)
-        self.own_end = Address()  # of the connection to the destination
+        self.onward: Ends | None = None  # the connection to the destination
         self._outbound = outbound
         self._conversation: Conversation[str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -181,7 +184,7 @@ class Call(OpaqueEnd):
         callee = _Callee(self)
         try:
             timeout_s = outbound.settings.connect_timeout_s
-            note = partial(outbound.note_own_end, self)
+            note = partial(outbound.note_own_end, self, destination)
             await dial(callee, (destination,), timeout_s, who="The destination", note_own_end=note)
         except SidecarError as error:
             outbound.fail(error.reason, destination)

@@ -1,14 +1,14 @@
 """Who calls the pod, and whom it calls, once its connections are intercepted."""
 
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.functional.application import Application, echo
-from tests.functional.client import Truncated, request
+from tests.functional.client import PATIENCE_S, Truncated, request
 from tests.functional.credentials import Signer
 from tests.functional.pod.caller import Caller
 from tests.functional.pod.conftest import Start
@@ -24,6 +24,7 @@ from tests.functional.pod.namespaces import (
     intercept,
     link_local,
     served,
+    sockets_of,
     status,
     wait_for_answer,
 )
@@ -188,6 +189,28 @@ def test_calls_that_rules_for_another_user_send_back_are_cut_and_do_not_circle(
         metrics = sidecar.metrics()
         assert metrics.value("sidecar_outbound_failures_total", reason="loop") == 1
         assert metrics.value("sidecar_outbound_connections_open") == 0
+
+
+def test_a_call_from_a_port_that_the_sidecar_has_too_is_no_loop(start: Start) -> None:
+    # The kernel gives one port to connections to different places; of so few, it soon must.
+    ports = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    usual = ports.read_text()
+    sidecar = start(**OUTBOUND)
+    intercept("--outbound-to", "15001")
+    with ExitStack() as stack:
+        stack.callback(ports.write_text, usual)
+        ports.write_text("40000 40003")
+        for port in range(9000, 9016):
+            with sockets_of("client"):
+                listener = stack.enter_context(socket.create_server((PEERS["client"][4], port)))
+            call = stack.enter_context(socket.create_connection((PEERS["client"][4], port)))
+            call.settimeout(PATIENCE_S)
+            listener.settimeout(PATIENCE_S)
+            call.sendall(b"\x00")
+            answering, _ = listener.accept()
+            stack.enter_context(answering).sendall(b"heard")
+            assert call.recv(5) == b"heard"
+    assert sidecar.metrics().value("sidecar_outbound_failures_total", reason="loop") == 0
 
 
 def test_what_is_only_routed_through_the_pod_is_left_alone(start: Start, backend: str) -> None:
