@@ -15,11 +15,14 @@ _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 
 def peer_address(transport: asyncio.BaseTransport) -> bytes:
-    """The peer's IP address as text; ``unix`` for a unix socket.
+    """The peer's IP address as text; ``unix`` for a unix socket; empty where the peer has reset the
+    connection already, and nobody knows any more who it was.
 
     An IPv4 address that came through an IPv6 socket (RFC 4291, section 2.5.5.2) is written as IPv4.
     """
     name = transport.get_extra_info("peername")
+    if name is None:
+        return b""
     if not isinstance(name, tuple) or not name:
         return b"unix"
     host = str(name[0])

@@ -69,7 +69,9 @@ class ClientConnection(Intake):
         # uvloop's transports are no subclass of asyncio's, though they do the same.
         self.transport = cast(asyncio.Transport, transport)
         self.peer = self.peer or peer_address(transport)
-        if self._server.welcome(self):
+        if not self.peer:
+            self.abort()  # what it asked for would be done in nobody's name
+        elif self._server.welcome(self):
             self._task = self._server.tasks.create_task(self._serve())
 
     def data_received(self, data: bytes) -> None:

@@ -57,6 +57,9 @@ class Doorway(Flow):
         # uvloop's transports are no subclass of asyncio's, though they do the same.
         self.transport = cast(asyncio.Transport, transport)
         self._peer = peer_address(transport)
+        if not self._peer:
+            self.abort()  # what it sent would be of nobody
+            return
         accepted = transport.get_extra_info("socket")
         if self._door.original_destination is not None and accepted is not None:
             self._destination = self._door.original_destination(accepted)

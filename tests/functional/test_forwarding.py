@@ -1,4 +1,5 @@
 import gzip
+import signal
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.functional.application import OK, Application, Request, Talk, answering, echo
 from tests.functional.client import Client, request, values
 from tests.functional.conftest import Launch
+from tests.functional.hostile import reset
 from tests.functional.sidecar_process import SidecarProcess, wait_until
 
 MEGABYTE = 1 << 20
@@ -90,6 +92,23 @@ def test_the_application_learns_who_asked_and_how(
     assert application.last.value("X-Forwarded-For") == b"127.0.0.1"
     assert application.last.value("X-Forwarded-Proto") == b"http"
     assert application.last.value("X-Forwarded-Host") == b"thoughts.example"
+
+
+@pytest.mark.parametrize("opening", [b"", b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n"])
+def test_nothing_is_done_in_nobodys_name(
+    launch: Launch, application: Application, opening: bytes
+) -> None:
+    networks = {"proxy_protocol": {"from": "unix"}} if opening else {}
+    sidecar = launch({"auth": {"mode": "off"}, **networks}, application=application)
+    sidecar.ask(request("/first"))  # from now on a connection to the application is at hand
+    sidecar.signal(signal.SIGSTOP)
+    client = sidecar.connect()
+    client.send(opening + request("/gone"))
+    reset(client)  # before it is accepted: the kernel forgets whose connection it was
+    sidecar.signal(signal.SIGCONT)
+    assert sidecar.ask(request("/next")).status == 200
+    wait_until(lambda: sidecar.metrics().value("sidecar_connections_open") == 0, "none is open")
+    assert [seen.target for seen in application.requests] == [b"/first", b"/next"]
 
 
 def test_what_earlier_proxies_said_is_kept_and_added_to(

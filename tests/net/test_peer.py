@@ -23,7 +23,7 @@ class From(FakeTransport):
         ("", b"unix"),
         ("/run/peer.sock", b"unix"),
         (b"", b"unix"),
-        (None, b"unix"),
+        (None, b""),
         ((), b"unix"),
     ],
 )
