@@ -65,7 +65,13 @@ class Nftables(Backend):
 
     def in_force(self) -> list[str]:
         there = self._tables()
-        return self._list(nftables.TABLE) if nftables.TABLE in there else list(there)
+        if nftables.TABLE not in there:
+            return list(there)
+        # Who comes first decides where a connection goes.
+        first = nftables.chains_before_ours(run_program(("nft", "-y", "list", "chains")))
+        return self._list(nftables.TABLE) + [
+            f"before ours: {chain}: {rule}" for chain in first for rule in self._rules_of(chain)
+        ]
 
     def wanted(self, plan: Plan) -> list[str]:
         # Read back from a table that is asleep: the program prints both in its own words,
@@ -88,6 +94,10 @@ class Nftables(Backend):
             for name in (nftables.TABLE, nftables.WANTED_TABLE)
             if f"table inet {name}" in listed
         ]
+
+    def _rules_of(self, chain: str) -> list[str]:
+        command = ("nft", "--stateless", "list", "chain", *chain.split())
+        return nftables.rules_of(run_program(command))
 
     def _list(self, name: str) -> list[str]:
         text = run_program(("nft", "--stateless", "list", "table", "inet", name))
@@ -129,7 +139,6 @@ class Iptables(Backend):
             program, listing = _PROGRAMS[family], _listing(family)
             rules = iptables.without_declarations(iptables.select_ours(listing))
             lines += [f"{program}: {line}" for line in rules]
-            # Who comes first may lead connections elsewhere.
             lines += [f"{program}, before ours: {line}" for line in iptables.before_ours(listing)]
         return lines
 

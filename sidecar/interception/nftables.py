@@ -4,6 +4,7 @@ The same plan gives the same text. The table is replaced whole, in one transacti
 moment with half of the rules, and none without. Called by ``backends``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Network
 from typing import Final
@@ -17,6 +18,11 @@ _PRIORITY: Final = -110
 #: Where ``show`` writes the wanted rules down, without force, to compare them.
 WANTED_TABLE: Final = "sidecar_wanted"
 
+# As ``nft -y list chains`` prints a table, a chain of it, and what leads into the chain.
+_TABLE_LINE: Final = re.compile(r"table (\w+ \S+) \{")
+_CHAIN_LINE: Final = re.compile(r"\tchain (\S+) \{")
+_NAT_LINE: Final = re.compile(r"\t\ttype nat hook (\w+) priority (-?\d+);.*")
+
 
 def build_script(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> str:
     """What replaces our table, whether it is there or not; a dormant one has no effect."""
@@ -26,6 +32,32 @@ def build_script(plan: Plan, *, name: str = TABLE, is_dormant: bool = False) -> 
     flags = "\tflags dormant\n" if is_dormant else ""
     table = f"table inet {name} {{\n{flags}" + "\n".join(chains) + "}\n"
     return f"add table inet {name}\ndelete table inet {name}\n{table}"
+
+
+def chains_before_ours(listing: str) -> list[str]:
+    """Of the chains that ``nft -y list chains`` prints, those of others that translate addresses
+    before ours in a hook that ours has; each as ``ip nat PREROUTING``."""
+    table = chain = ""
+    found: list[tuple[str, str, int]] = []
+    our_hooks: set[str] = set()
+    for line in listing.splitlines():
+        if match := _TABLE_LINE.fullmatch(line):
+            table = match[1]
+        elif match := _CHAIN_LINE.fullmatch(line):
+            chain = match[1]
+        elif match := _NAT_LINE.fullmatch(line):
+            if table == f"inet {TABLE}":
+                our_hooks.add(match[1])
+            elif table != f"inet {WANTED_TABLE}":
+                found.append((f"{table} {chain}", match[1], int(match[2])))
+    # Of those with our own priority, the one that was made last comes first.
+    return [name for name, hook, at in found if hook in our_hooks and at <= _PRIORITY]
+
+
+def rules_of(listing: str) -> list[str]:
+    """The rules that ``nft list chain`` prints, without what leads into the chain."""
+    lines = (line.strip() for line in listing.splitlines() if line.startswith("\t\t"))
+    return [line for line in lines if not line.startswith("type ")]
 
 
 def _chain(name: str, hook: str, rules: Iterator[str]) -> str:

@@ -11,7 +11,7 @@ from sidecar.interception.iptables import (
     without_declarations,
     without_suffix,
 )
-from sidecar.interception.nftables import build_script
+from sidecar.interception.nftables import build_script, chains_before_ours, rules_of
 from sidecar.interception.plan import Plan, parse_network
 from sidecar.setting import PortRange, parse_port_range
 from tests.interception.kernel import restore
@@ -80,6 +80,44 @@ def test_a_table_that_is_asleep_has_another_name() -> None:
     text = build_script(FULL, name="other", is_dormant=True)
     assert text.startswith("add table inet other\ndelete table inet other\ntable inet other {\n")
     assert text.replace("other", "sidecar").replace("\tflags dormant\n", "") == build_script(FULL)
+
+
+def listed(table: str, chain: str, kind: str, hook: str, priority: int) -> str:
+    """A table of one chain, as ``nft -y list chains`` prints it."""
+    leads = f"type {kind} hook {hook} priority {priority}; policy accept;"
+    return f"table {table} {{\n\tchain {chain} {{\n\t\t{leads}\n\t}}\n}}\n"
+
+
+OURS = listed("inet sidecar", "inbound", "nat", "prerouting", -110)
+
+
+def test_chains_of_others_that_come_before_ours_are_found() -> None:
+    earlier = listed("ip theirs", "a", "nat", "prerouting", -150)
+    beside = listed("ip6 theirs", "b", "nat", "prerouting", -110)
+    assert chains_before_ours(OURS + earlier + beside) == ["ip theirs a", "ip6 theirs b"]
+    assert chains_before_ours(earlier + beside + OURS) == ["ip theirs a", "ip6 theirs b"]
+    outbound = listed("inet sidecar", "outbound", "nat", "output", -110)
+    calls = listed("ip theirs", "c", "nat", "output", -300)
+    assert chains_before_ours(OURS + calls) == []
+    assert chains_before_ours(OURS + outbound + calls) == ["ip theirs c"]
+
+
+def test_chains_that_lead_nobody_around_are_not() -> None:
+    others = [
+        listed("ip nat", "PREROUTING", "nat", "prerouting", -100),
+        listed("ip raw", "PREROUTING", "filter", "prerouting", -300),
+        listed("ip nat", "POSTROUTING", "nat", "postrouting", -300),
+        listed("inet sidecar_wanted", "inbound", "nat", "prerouting", -110),
+        "table ip theirs {\n\tchain of_no_hook {\n\t}\n}\n",
+    ]
+    assert chains_before_ours(OURS + "".join(others)) == []
+
+
+def test_of_a_chain_only_its_rules_count() -> None:
+    chain = listed("ip theirs", "a", "nat", "prerouting", -150)
+    assert rules_of(chain) == []
+    rule = "\t\ttcp dport 8000 redirect to :8000\n"
+    assert rules_of(chain.replace("\t}\n", f"{rule}\t}}\n")) == [rule.strip()]
 
 
 def test_the_chains_of_one_port() -> None:

@@ -11,6 +11,7 @@ from tests.functional.pod.namespaces import (
     POD,
     REMOVE,
     SHOW,
+    by_family,
     heard,
     intercept,
     rules,
@@ -96,6 +97,26 @@ def test_a_rule_of_others_before_ours_is_found() -> None:
         assert run_command(*SHOW).returncode == 0
     finally:
         run("iptables", "-t", "nat", "-D", *theirs)
+
+
+@by_family
+def test_a_chain_of_others_before_ours_is_found(application: Application, family: int) -> None:
+    application.answer = answering(OK)
+    intercept(backend="nft")
+    table = ("ip" if family == 4 else "ip6", "theirs")
+    run("nft", "add", "table", *table)
+    try:
+        chain = (*table, "first")
+        run("nft", "add", "chain", *chain, "{ type nat hook prerouting priority -150; }")
+        assert run_command(*SHOW).returncode == 0
+        run("nft", "add", "rule", *chain, "tcp", "dport", "8000", "redirect", "to", ":8000")
+        assert status("client", POD[family]) == 200  # the door is open
+        shown = run_command(*SHOW)
+        assert shown.returncode == 1
+        assert f"-before ours: {' '.join(table)} first: tcp dport 8000 redirect" in shown.stdout
+    finally:
+        run("nft", "delete", "table", *table)
+    assert run_command(*SHOW).returncode == 0
 
 
 def tamper(backend: str) -> None:
