@@ -5,8 +5,10 @@ hook. IPv4 and IPv6 have rules of their own: a rule that names a network of the 
 left out. Rules are lines as ``iptables -S`` prints them. Called by ``backends``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from typing import Final
 
 from sidecar.interception.plan import Network, Plan
@@ -20,6 +22,7 @@ _OUTBOUND: Final = "SIDECAR_OUTBOUND"
 #: The hook that leads into each of our chains.
 _HOOKS: Final = {_INBOUND: "PREROUTING", _OUTBOUND: "OUTPUT"}
 _OURS: Final = frozenset(f"{name}{suffix}" for name in _HOOKS for suffix in ("", WANTED_SUFFIX))
+_QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 _LOOPBACK: Final = {4: "127.0.0.0/8", 6: "::1/128"}
 
 
@@ -90,8 +93,10 @@ def _chain_of(line: str) -> str:
 
 
 def _is_jump(line: str) -> bool:
-    words = line.split()
-    return words[0] == "-A" and words[1] not in _OURS and not _OURS.isdisjoint(words[2:])
+    words = _QUOTED.sub("", line).split()  # a comment may name our chains as well
+    if words[0] != "-A" or words[1] in _OURS:
+        return False
+    return any(flag in ("-j", "-g") and target in _OURS for flag, target in pairwise(words))
 
 
 def _chains(plan: Plan, family: int) -> dict[str, Iterator[str]]:

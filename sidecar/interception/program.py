@@ -46,7 +46,8 @@ def run_program(command: Sequence[str], text: str = "") -> str:
             [program, *command[1:]],
             input=text,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",  # comments in the rules of others may hold any byte
             timeout=_TIMEOUT_S,
             check=False,
             env={"PATH": _PATH, "LC_ALL": "C"},

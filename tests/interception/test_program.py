@@ -106,5 +106,10 @@ def test_the_callers_environment_points_it_nowhere(
     assert "evil" not in run_program(("keeper",))
 
 
+def test_any_byte_may_stand_in_what_a_program_prints(failing: Path) -> None:
+    (failing.parent / "keeper").write_bytes(b"#!/bin/sh\necho 'a caf\xe9, a caf\xc3\xa9'\n")
+    assert run_program(("keeper",)) == "a caf\\xe9, a café\n"
+
+
 def test_a_long_complaint_is_cut() -> None:
     assert len(reason_of("x" * 1000)) == 200

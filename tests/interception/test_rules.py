@@ -167,6 +167,8 @@ def test_rules_of_others_are_not_ours() -> None:
         "-A PREROUTING -p udp -m udp --dport 53 -j RETURN",
         "-A PREROUTING -p tcp -j SIDECAR_OTHER",
         "-A SIDECAR_OTHER -p tcp -j RETURN",
+        "-A PREROUTING -p tcp -m comment --comment SIDECAR_INBOUND -j RETURN",
+        '-A PREROUTING -p tcp -m comment --comment "a \\" -j SIDECAR_INBOUND b" -j RETURN',
     ]
     assert select_ours(others) == []
     assert select_ours([*others, *jump_rules(SIMPLE)]) == jump_rules(SIMPLE)
