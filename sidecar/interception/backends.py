@@ -4,8 +4,10 @@ Each puts a plan in force in place of an earlier one, whole or not at all, and t
 its own. Called by ``apply``.
 """
 
+import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,7 @@ from sidecar.interception.program import find_program, run_program
 _PROGRAMS: Final = {4: "iptables", 6: "ip6tables"}
 #: The kernel has this file where it has IPv6.
 _IPV6: Final = Path("/proc/net/if_inet6")
+_ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 class Backend(ABC):
@@ -122,16 +125,18 @@ class Iptables(Backend):
         )
 
     def apply(self, plan: Plan) -> None:
-        done: dict[int, list[str]] = {}
-        try:
-            for family in _families():
-                before = _ours(family)
-                _replace(family, before, _rules(plan, family))
-                done[family] = before
-        except BaseException:  # also where somebody interrupts
-            for family, before in done.items():  # half of it would be a door that looks closed
-                _replace(family, _ours(family), before)
-            raise
+        begun: dict[int, list[str]] = {}
+        with _undisturbed():
+            try:
+                for family in _families():
+                    begun[family] = _ours(family)
+                    _replace(family, begun[family], _rules(plan, family))
+            except BaseException:  # half of it would be a door that looks closed
+                for family, before in begun.items():
+                    found = _ours(family)
+                    if found != before:
+                        _replace(family, found, before)
+                raise
 
     def in_force(self) -> list[str]:
         lines: list[str] = []
@@ -156,10 +161,21 @@ class Iptables(Backend):
         return lines
 
     def remove(self) -> None:
-        for family in _families():
-            found = _ours(family)
-            if found:
-                _replace(family, found, [])
+        with _undisturbed():
+            for family in _families():
+                found = _ours(family)
+                if found:
+                    _replace(family, found, [])
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The signals that would end us wait: two transactions are to be as one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _missing(programs: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from sidecar.errors import InterceptionError, KernelLacksRules
 class Kernel:
     """``programs`` are installed; those of ``lacks`` find nothing to speak to, those of ``refuses``
     fail whenever they are to change something. Who waits for ``interrupted_at`` to change something
-    is interrupted, once."""
+    is interrupted, once: before that is done, or with ``is_late`` after it."""
 
     programs: set[str] = field(
         default_factory=lambda: (
@@ -21,6 +21,7 @@ class Kernel:
     lacks: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
     interrupted_at: str = ""
+    is_late: bool = False
     tables: dict[str, str] = field(default_factory=dict)
     rules: dict[str, list[str]] = field(
         default_factory=lambda: {"iptables": ["-P OUTPUT ACCEPT"], "ip6tables": []}
@@ -37,6 +38,8 @@ class Kernel:
             raise InterceptionError(f"{command[0]} failed: out of luck")
         if text and program == self.interrupted_at:
             self.interrupted_at = ""
+            if self.is_late:
+                self.run(command, text)
             raise KeyboardInterrupt
         if program == "nft":
             return self._change_tables(text) if text else self._list_tables(command)

@@ -145,13 +145,29 @@ def test_a_kernel_that_cannot_lock_a_namespace_intercepts_all_the_same(
 
 
 @pytest.mark.parametrize("program", ["iptables", "ip6tables"])
-def test_who_interrupts_gets_what_was_there_before(kernel: Kernel, program: str) -> None:
+@pytest.mark.parametrize("is_late", [False, True])
+def test_who_interrupts_gets_what_was_there_before(
+    kernel: Kernel, program: str, is_late: bool
+) -> None:
     apply_plan(plan(9000), "iptables")
     before = {name: sorted(rules) for name, rules in kernel.rules.items()}
-    kernel.interrupted_at = program
+    kernel.interrupted_at, kernel.is_late = program, is_late
     with pytest.raises(KeyboardInterrupt):
         apply_plan(plan(), "iptables")
     assert {name: sorted(rules) for name, rules in kernel.rules.items()} == before
+
+
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+def test_a_family_that_was_left_alone_is_found_and_made_good(kernel: Kernel, family: str) -> None:
+    kernel.rules[family] = []
+    apply_plan(plan(), "iptables")
+    kernel.rules[family] = []  # as if the other's had come, and then the end
+    assert f"+{family}: -A PREROUTING -p tcp -j SIDECAR_INBOUND" in compare(plan()).difference
+    apply_plan(plan(), "iptables")
+    assert compare(plan()).difference == ()
+    kernel.rules[family] = []
+    assert remove_rules()
+    assert kernel.rules == {**Kernel().rules, family: []}
 
 
 def test_without_a_program_nothing_can_be_said(kernel: Kernel) -> None:

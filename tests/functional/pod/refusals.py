@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from tests.functional.pod.namespaces import (
     intercept,
     rules,
 )
-from tests.functional.sidecar_process import COMMAND, run_command
+from tests.functional.sidecar_process import COMMAND, run_command, wait_until
 
 
 def test_iptables_keeps_the_rules_where_there_is_no_nft(tmp_path: Path) -> None:
@@ -64,6 +65,42 @@ def test_what_a_program_refuses_changes_nothing(backend: str) -> None:
     (line,) = done.stderr.splitlines()
     assert f"{'nft' if backend == 'nft' else 'ip6tables-restore'} failed: " in line
     assert rules() == before
+
+
+# In place of both programs: where IPv4 has new rules, ip6tables says so and waits.
+SLOW = """#!{python}
+import os, subprocess, sys, time
+real, hold, waiting = "{real}", "{hold}", "{waiting}"
+if sys.argv[0].endswith("/ip6tables"):
+    listed = subprocess.run(["iptables", "-t", "nat", "-S"], executable=real, capture_output=True)
+    if b"--dport 9000" not in listed.stdout:
+        open(waiting, "x").close()
+        while os.path.exists(hold):
+            time.sleep(0.02)
+os.execv(real, sys.argv)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("command", [APPLY, REMOVE], ids=["apply", "remove"])
+def test_no_signal_that_can_wait_leaves_one_family_without_the_other(
+    tmp_path: Path, number: signal.Signals, command: tuple[str, ...]
+) -> None:
+    intercept("--except-ports", "9000", backend="iptables")
+    real = shutil.copy(found("iptables"), tmp_path / "real")
+    hold, waiting, slow = (tmp_path / name for name in ("hold", "waiting", "slow"))
+    hold.touch()
+    slow.write_text(SLOW.format(python=sys.executable, real=real, hold=hold, waiting=waiting))
+    slow.chmod(0o755)
+    options = ("--backend", "iptables") if command == APPLY else ()
+    with in_place_of("iptables", slow):
+        running = subprocess.Popen([*COMMAND, *command, *options], stdout=subprocess.DEVNULL)
+        wait_until(waiting.exists, "one of the two is done")
+        running.send_signal(number)
+        hold.unlink()
+        assert running.wait(60) == (130 if number == signal.SIGINT else -number)
+    has_earlier = ["--dport 9000" in listing for listing in rules()[1:]]
+    assert has_earlier in ([True, True], [False, False])
 
 
 def test_without_the_capability_it_is_one_clear_line(backend: str) -> None:
