@@ -10,7 +10,7 @@ Called by ``cli.intercept``; ``nftables`` and ``iptables`` make rules of it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from itertools import combinations, pairwise
 from typing import Final
 
@@ -20,6 +20,7 @@ from sidecar.setting import PortRange
 Network = IPv4Network | IPv6Network
 
 _MAX_ID: Final = 2**32 - 2  # uid_t; the last one means "no user"
+_EVERY_PORT: Final = PortRange(1, 65535)
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
@@ -105,17 +106,22 @@ def _problems_of_ports(plan: Plan) -> Iterator[str]:
     for port in sorted(set(plan.own_ports.values())):
         if any(port in each for each in plan.ports):
             yield (f"--ports: {port} is a port of the sidecar itself; name the application's ports")
-    for one in plan.ports:
+    for one in plan.ports or (_EVERY_PORT,):
         for two in joined(plan.except_ports):
             if two.first <= one.first and one.last <= two.last:
-                yield f"--except-ports: {two} leaves nothing of --ports {one}"
+                of = one if plan.ports else "all"
+                yield f"--except-ports: {two} leaves nothing of --ports {of}"
     for (first, port), (second, other) in combinations(plan.own_ports.items(), 2):
         if port == other:
             yield f"--{second}: {port} is --{first} too; each needs a port of its own"
 
 
 def _problems_of_exceptions(plan: Plan) -> Iterator[str]:
-    for network in plan.except_sources:
+    sources = plan.except_sources
+    four = collapse_addresses(each for each in sources if isinstance(each, IPv4Network))
+    six = collapse_addresses(each for each in sources if isinstance(each, IPv6Network))
+    together: list[Network] = [*four, *six]
+    for network in together:
         if network.prefixlen == 0:
             yield f"--except-sources: {network} is everybody, so nothing would be verified"
     of_calls = {

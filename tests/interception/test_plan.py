@@ -38,7 +38,15 @@ def test_a_plan_that_can_be_meant_is_taken() -> None:
         ({"ports": ranges("15020")}, "15020 is a port of the sidecar itself"),
         ({"except_ports": ranges("7000-9000")}, "leaves nothing of --ports 8000"),
         ({"except_ports": ranges("7000-7999", "8000")}, "leaves nothing of --ports 8000"),
+        (
+            {"ports": (), "except_ports": ranges("1-8000", "8001-65535")},
+            "--except-ports: 1-65535 leaves nothing of --ports all",
+        ),
         ({"except_sources": (parse_network("0.0.0.0/0"),)}, "0.0.0.0/0 is everybody"),
+        (
+            {"except_sources": tuple(map(parse_network, ("::/1", "c000::/2", "8000::/2")))},
+            "--except-sources: ::/0 is everybody",
+        ),
         ({"outbound_to": 15006}, "--outbound-to: 15006 is --to too"),
         ({"outbound_to": 15020}, "--outbound-to: 15020 is --admin too"),
         ({"admin": 15006}, "--admin: 15006 is --to too"),
