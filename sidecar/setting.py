@@ -11,7 +11,7 @@ Nothing here reads a file, an environment or a name service.
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Final, Literal
 
 #: How a setting's text is written. ``config.forms`` holds the grammar of each.
@@ -111,6 +111,7 @@ ORIGINAL_DST: Final = "original-dst"
 #: In place of a network: the peers of a unix socket.
 UNIX_PEERS: Final = "unix"
 
+_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291, section 2.5.5.2
 _PORT_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]/]*)):(?P<port>[0-9]{1,5})")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -188,13 +189,15 @@ def parse_network(text: str) -> str:
     if text == UNIX_PEERS:
         return text
     try:
-        ip_network(text)
+        network = ip_network(text)
     except ValueError:
         try:
             whole = ip_network(text, strict=False)
         except ValueError:
             raise ValueError("is not a network") from None
         raise ValueError(f"has bits set beyond its prefix: the network is {whole}") from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        raise ValueError("is IPv4 within IPv6, which no peer is called; write it as IPv4")
     return text
 
 

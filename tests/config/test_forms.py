@@ -95,6 +95,7 @@ def test_a_form_keeps_what_it_accepts(form: str, value: object) -> None:
         ("network", "10.0.0.1/8", "10.0.0.0/8"),
         ("network", "10.0.0.0/33", "is not a network"),
         ("network", "lb.example", "is not a network"),
+        ("network", "::ffff:10.0.0.0/104", "write it as IPv4"),
         ("port_range", 0, "between 1 and 65535"),
         ("port_range", "1-65536", "between 1 and 65535"),
         ("port_range", "9-8", "ends before it begins"),
