@@ -56,6 +56,16 @@ def test_bytes_of_any_kind_pass_both_ways_as_they_are(launch: Launch, serve: Ser
             assert client.receive(len(data)) == data
 
 
+def test_a_byte_that_is_urgent_passes_in_its_place(launch: Launch, serve: Serve) -> None:
+    service = serve(echo)
+    sidecar = start(launch, service.port)
+    with Redirected(sidecar.inbound_address, service.port) as client:
+        client.send(b"ABO")
+        client.socket.send(b"R", socket.MSG_OOB)
+        client.send(b"\r\n")
+        assert client.receive(6) == b"ABOR\r\n"
+
+
 def test_a_server_that_speaks_first_is_heard(launch: Launch, serve: Serve) -> None:
     service = serve(lambda connection: connection.sendall(b"220 mail ready\r\n"))
     sidecar = start(launch, service.port)
