@@ -37,6 +37,9 @@ _PLAIN_CONNECTION: Final = _KEEP_ALIVE | {b"close", b"Close"}
 # What a request id may look like: visible ASCII, so that it is safe in logs and in a header field.
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 
+# A quoted-string (RFC 9110, section 5.6.4) that is not closed.
+_OPEN_QUOTE: Final = re.compile(rb'(?:[^"]|"(?:[^"\\]|\\.)*+")*+"')
+
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 _MAX_REMEMBERED: Final = 2048
 
@@ -108,10 +111,11 @@ def forwarding_lines(head: RequestHead, peer: bytes, request_id: bytes) -> bytes
 
     ``peer`` is the address that connected; it is appended to what earlier proxies wrote.
     ``X-Forwarded-Proto`` and ``-Host`` are kept where an earlier proxy set them: only it knows.
-    ``Forwarded`` is continued where one began it (RFC 7239), so that its last word is true too.
+    ``Forwarded`` is continued where one began it (RFC 7239), so that its last word is true too;
+    where it ends in an open quote it is begun anew.
     """
     earlier = head.values(b"x-forwarded-for")
-    chain = b", ".join([*earlier, peer]) if earlier else peer
+    chain = b", ".join([*filter(None, earlier), peer]) if earlier else peer
     last = head.last
     proto = b"" if b"x-forwarded-proto" in last else b"X-Forwarded-Proto: http\r\n"
     host = last.get(b"host")
@@ -133,7 +137,10 @@ def forwarding_lines(head: RequestHead, peer: bytes, request_id: bytes) -> bytes
 def _forwarded_line(head: RequestHead, peer: bytes) -> bytes:
     # A peer without an address is on a unix socket (RFC 7239, section 6.2).
     node = b'"[%b]"' % peer if b":" in peer else peer if b"." in peer else b"unknown"
-    return b"Forwarded: %b, for=%b\r\n" % (b", ".join(head.values(b"forwarded")), node)
+    earlier = b", ".join(filter(None, head.values(b"forwarded")))
+    if not earlier or _OPEN_QUOTE.match(earlier):  # what we add would be a part of the quote
+        return b"Forwarded: for=%b\r\n" % node
+    return b"Forwarded: %b, for=%b\r\n" % (earlier, node)
 
 
 def is_upgrade(head: Head) -> bool:

@@ -128,6 +128,18 @@ def test_what_earlier_proxies_said_is_kept_and_added_to(
     assert application.last.value("X-Forwarded-Host") == b"www.example"
 
 
+def test_no_other_spelling_of_the_forwarding_fields_says_who_asked(
+    sidecar: SidecarProcess, application: Application
+) -> None:
+    forged = [f"{name}: 203.0.113.7" for name in ("X_Forwarded_For", "x.forwarded-for")]
+    sidecar.ask(request("/", *forged, "X_Request_ID: forged", "X-Forwarded-Form: stays"))
+
+    assert application.last.value("X-Forwarded-For") == b"127.0.0.1"
+    assert b"203.0.113.7" not in application.last.head
+    assert b"forged" not in application.last.head
+    assert application.last.value("X-Forwarded-Form") == b"stays"
+
+
 def test_a_request_id_is_kept(sidecar: SidecarProcess, application: Application) -> None:
     sidecar.ask(request("/kept", "X-Request-ID: 0af7651916cd43dd"))
 

@@ -175,6 +175,26 @@ def test_forwarded_is_continued_where_one_began_it(peer: bytes, node: bytes) -> 
     assert not any(each.startswith(b"Forwarded") for each in lines_of(request("Host: a"), peer))
 
 
+@pytest.mark.parametrize(
+    ("earlier", "line"),
+    [
+        ('for=1.1.1.1;by="', b"for=10.0.0.1"),
+        ('for="a\\"', b"for=10.0.0.1"),
+        ("", b"for=10.0.0.1"),
+        ('for="a\\"b, c"', b'for="a\\"b, c", for=10.0.0.1'),
+    ],
+)
+def test_no_open_quote_swallows_our_word(earlier: str, line: bytes) -> None:
+    assert lines_of(request("Host: a", f"Forwarded: {earlier}"))[-1] == b"Forwarded: " + line
+
+
+def test_an_empty_chain_is_no_member_of_ours() -> None:
+    assert lines_of(request("Host: a", "X-Forwarded-For:"))[0] == b"X-Forwarded-For: 10.0.0.1"
+    assert lines_of(request("X-Forwarded-For: ", "X-Forwarded-For: 1.1.1.1"))[0] == (
+        b"X-Forwarded-For: 1.1.1.1, 10.0.0.1"
+    )
+
+
 def test_via_names_the_version_that_the_client_spoke() -> None:
     assert b"Via: 1.0 sidecar" in lines_of(request("Host: a", version="1.0"))
 
