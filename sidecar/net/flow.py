@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from sidecar.errors import SidecarError
 from sidecar.net.outbox import MAX_WAITING, MAX_WAITING_BYTES, outbox_of
+from sidecar.net.peer import unread_bytes
 
 NEVER: Final = float("inf")
 
@@ -125,6 +126,14 @@ class Flow(asyncio.Protocol):
         if drained is not None and not drained.done():
             drained.set_exception(error)
             drained.exception()  # looked at, since perhaps nobody waits
+
+    def hear_out(self, exc: Exception | None) -> None:
+        """While the connection is being lost, by ``exc`` if it broke off: take what the peer said
+        before, and nobody has read."""
+        if exc is not None and self.transport is not None:
+            data = unread_bytes(self.transport)
+            if data:
+                self.data_received(data)
 
     def pause_reading(self) -> None:
         """Stop taking bytes from the peer: whoever reads them here is slower."""

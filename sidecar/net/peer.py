@@ -1,7 +1,7 @@
-"""Who is at the other end of a connection.
+"""Who is at the other end of a connection, how it is told the end, and what it said before its own.
 
-Used by ``proxy.connection`` for the forwarding fields and by ``admin.routes`` for what only this
-machine may ask.
+Used by ``proxy.connection`` for the forwarding fields, by ``admin.routes`` for what only this
+machine may ask, and by ``net.flow`` for connections that break off.
 """
 
 import asyncio
@@ -10,6 +10,9 @@ import socket
 import struct
 from contextlib import suppress
 from typing import Final
+
+#: Of what a peer said last, more is not passed on.
+MAX_UNREAD_BYTES: Final = 256 * 1024
 
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
@@ -40,6 +43,24 @@ def reset_on_close(transport: asyncio.BaseTransport) -> None:
     if name is not None:
         with suppress(OSError):
             name.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+
+
+def unread_bytes(transport: asyncio.BaseTransport) -> bytes:
+    """What the peer of a broken connection said, and nobody has read; asked while the connection is
+    being lost.
+
+    Where a write fails, the event loop gives the connection up without reading any more. What the
+    peer said before it went is often the reason: an answer to a request that is too large, say.
+    """
+    name = transport.get_extra_info("socket")
+    pieces: list[bytes] = []
+    if name is not None:
+        with suppress(OSError), name.dup() as kept:
+            left = MAX_UNREAD_BYTES
+            while left and (piece := kept.recv(left, socket.MSG_DONTWAIT)):
+                pieces.append(piece)
+                left -= len(piece)
+    return b"".join(pieces)
 
 
 def is_loopback(address: str) -> bool:

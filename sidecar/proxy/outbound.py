@@ -160,8 +160,8 @@ class Call(OpaqueEnd):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
             self._release()
-        self._stop_timer()
         super().connection_lost(exc)
+        self._stop_timer()
         if self.tunnel is None and self._task is not None:
             self._task.cancel()
         self._outbound.farewell(self)

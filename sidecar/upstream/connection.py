@@ -176,6 +176,7 @@ class UpstreamConnection(Flow):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.hear_out(exc)
         self._feed_all()
         self.transport = None
         if self.tunnel is not None:

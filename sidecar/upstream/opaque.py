@@ -85,6 +85,7 @@ class OpaqueEnd(Flow):
         return self.tunnel is None or self.tunnel.half_close(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.hear_out(exc)
         self.transport = None
         self.give_up_writing(ClientGone())
         if self.tunnel is not None:

@@ -71,11 +71,12 @@ class Tunnel:
         self.close()
 
     def reset(self) -> None:
-        """End both directions so that neither peer takes what came for all there was."""
+        """End both directions after what is already on its way, so that neither peer takes what
+        came for all there was."""
         for flow in (self._client, self._application):
             if flow.transport is not None:
                 reset_on_close(flow.transport)
-        self.cut()
+        self.close()
 
     def _other(self, flow: Flow) -> Flow:
         return self._application if flow is self._client else self._client

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -289,6 +290,24 @@ def test_an_answer_while_the_body_is_being_sent_arrives_and_ends_the_connection(
         assert (answer.status, answer.body) == (413, b"no")
         assert answer.values("Connection") == [b"close"]
         assert client.rest() == b""
+    application.answer = naming_its_target
+    assert is_healthy(sidecar)
+
+
+def test_an_answer_to_a_body_that_is_too_large_for_the_application_is_passed_on(
+    sidecar: SidecarProcess, application: Application
+) -> None:
+    def refuse(talk: Talk, _: Request) -> None:
+        talk.send(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        talk.socket.close()  # most of the body is not read: this ends in a reset
+        talk.is_closed = True
+
+    application.answer = refuse
+    for _ in range(30):
+        with sidecar.connect() as client:
+            with suppress(ConnectionError):
+                client.send(request("/", method="POST", body=bytes(8 << 20)))
+            assert client.response("POST").status == 413
     application.answer = naming_its_target
     assert is_healthy(sidecar)
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -99,6 +100,20 @@ def test_a_reset_is_passed_on_as_a_reset(launch: Launch, serve: Serve) -> None:
     with Redirected(sidecar.inbound_address, service.port) as client:
         client.send(b"ask!")
         assert client.is_reset()
+
+
+def test_what_was_said_before_a_reset_is_heard(launch: Launch, serve: Serve) -> None:
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(4)
+        connection.sendall(b"too much")  # much of what was said is not read: this ends in a reset
+
+    service = serve(refuse)
+    sidecar = start(launch, service.port)
+    for _ in range(30):
+        with Redirected(sidecar.inbound_address, service.port) as client:
+            with suppress(ConnectionError):
+                client.send(bytes(16 << 20))
+            assert client.rest() == b"too much"
 
 
 def test_nobody_fills_the_sidecars_memory_by_reading_slowly(launch: Launch, serve: Serve) -> None:

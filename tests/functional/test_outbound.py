@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -284,6 +285,22 @@ def test_a_reset_of_the_destination_is_passed_on(launch: Launch, serve: Serve) -
 
 
 # --- who may call, and where to ---
+
+
+def test_an_answer_to_a_request_that_is_too_large_is_heard(launch: Launch, serve: Serve) -> None:
+    answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(4)
+        connection.sendall(answer)  # much of what was said is not read: this ends in a reset
+
+    calling, large = Calling(launch), serve(refuse)
+    for _ in range(30):
+        with calling.call(large.port) as client:
+            with suppress(ConnectionError):
+                client.send(request("/", method="POST", body=bytes(16 << 20)))
+            assert client.rest() == answer
+    assert calling.total("requests_total", code="413") == 30
 
 
 def test_a_connection_that_was_not_redirected_is_cut(launch: Launch) -> None:
