@@ -196,6 +196,8 @@ def parse_network(text: str) -> str:
         except ValueError:
             raise ValueError("is not a network") from None
         raise ValueError(f"has bits set beyond its prefix: the network is {whole}") from None
+    if "%" in text:
+        raise ValueError("names an interface, which peers are known without; leave out %NAME")
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         raise ValueError("is IPv4 within IPv6, which no peer is called; write it as IPv4")
     return text

@@ -78,7 +78,9 @@ def parse_network(text: str) -> Network:
     try:
         network = ip_network(text)
     except ValueError:
-        raise ValueError("is not a network such as 10.0.0.0/8 or fd00::/8") from None
+        network = None
+    if network is None or "%" in text:  # an interface may be named after it, which no rule can have
+        raise ValueError("is not a network such as 10.0.0.0/8 or fd00::/8")
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         raise ValueError("is IPv4 within IPv6, which no packet has; write it as IPv4")
     return network

@@ -96,6 +96,7 @@ def test_a_form_keeps_what_it_accepts(form: str, value: object) -> None:
         ("network", "10.0.0.0/33", "is not a network"),
         ("network", "lb.example", "is not a network"),
         ("network", "::ffff:10.0.0.0/104", "write it as IPv4"),
+        ("network", "fe80::1%eth0", "names an interface"),
         ("port_range", 0, "between 1 and 65535"),
         ("port_range", "1-65536", "between 1 and 65535"),
         ("port_range", "9-8", "ends before it begins"),

@@ -91,7 +91,9 @@ def test_joining_ranges_loses_no_port_and_adds_none(given_ranges: list[PortRange
     assert all(one.last + 1 < two.first for one, two in pairwise(result))
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.1/8", "300.0.0.0/8", "unix", "10.0.0.0/33"])
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.1/8", "300.0.0.0/8", "unix", "10.0.0.0/33", "fe80::1%eth0", "::1%a b/128"]
+)
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a network"):
         parse_network(text)
