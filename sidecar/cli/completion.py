@@ -37,4 +37,5 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(sidecar, {}, PROGRAM, complete_variable()).source()
-    click.echo(script, nl=False)
+    # click's script for fish parts an answer at every comma, those of a description too.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'), nl=False)

@@ -17,6 +17,8 @@ from sidecar.config.names import CONFIG_VARIABLE, OUTSIDE_NAMES, flag_name, vari
 from sidecar.config.settings import Settings
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from sidecar.config.load import Loaded
 
 #: Lists whose flag is given once for each item; the others take commas, as variables do.
@@ -29,6 +31,11 @@ _METAVARS: Mapping[str | None, str] = {
     "upstream_url": "URL",
     "url_path": "PATH,...",
 }
+#: Flags whose values a shell finds on the disk: among all files, or among directories.
+_PLACES: Mapping[str, str] = {"keyring": "file", "state_dir": "dir"}
+
+#: What may follow a flag, as click asks for it.
+_Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[str]]"]
 
 
 def is_repeatable(word: str) -> bool:
@@ -48,6 +55,7 @@ def settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=is_repeatable(word),
             metavar="|".join(setting.choices) or _METAVARS.get(setting.form, "TEXT"),
             help=f"{setting.doc}.{more} [{path}, {variable_name(word)}]",
+            shell_complete=_completion(word, setting.choices),
         )(command)
     return click.option(
         "--config",
@@ -56,6 +64,21 @@ def settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FILE",
         help=f"The YAML file. [{CONFIG_VARIABLE}]",
     )(command)
+
+
+def _completion(word: str, choices: tuple[str, ...]) -> _Complete:
+    """What a shell offers after the flag; it judges nothing."""
+
+    def complete(
+        _: click.Context, __: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
+
+        if word in _PLACES:
+            return [CompletionItem(incomplete, type=_PLACES[word])]
+        return [CompletionItem(each) for each in choices if each.startswith(incomplete)]
+
+    return complete
 
 
 def load_from(config: Path | None, flags: dict[str, Any]) -> "Loaded":
