@@ -125,6 +125,7 @@ def complete_variable() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line (of this process, where none is given) and exit with its code."""
+    _open_closed_streams()
     _end_on_sigterm()
     code = run_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -135,6 +136,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The interpreter flushes once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Where the caller has closed a standard stream, let it lead nowhere.
+
+    Python has None in its place, and the system would give its number to the next file or socket.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - until the end
+            setattr(sys, name, stream)
 
 
 def _end_on_sigterm() -> None:

@@ -213,3 +213,26 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(program: list[str]) ->
     os.close(write_end)
     assert result.returncode == 128 + signal.SIGPIPE
     assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [
+        (">&-", "version compare v1 v2", 0),
+        (">&- 2>&-", "bogus", 2),
+        ("2>&-", "bogus", 2),
+        ("<&- >&- 2>&-", "config schema", 0),
+        ("<&-", "token mint --key /dev/null --ttl 1h", 2),
+        ("<&-", "token inspect --keyring /dev/null -", 3),
+    ],
+)
+def test_a_closed_stream_changes_no_exit_code(closed: str, arguments: str, code: int) -> None:
+    result = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, *arguments.split()],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    assert "internal error" not in result.stderr
