@@ -36,16 +36,18 @@ def open_page(
     width: int = 1440,
     theme: Any = "light",
     loses_its_server: bool = False,
+    is_refused: bool = False,
 ) -> Iterator[Page]:
     """A page at ``url``. Whatever it logs as an error, its policy's complaints included, fails;
-    ``loses_its_server``: but for what the network says."""
+    ``loses_its_server``: but for what the network says; ``is_refused``: but for a 503."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     page = context.new_page()
     page.set_default_timeout(30_000)
     errors: list[str] = []
 
     def note(text: str) -> None:
-        if not (loses_its_server and "net::ERR_" in text):
+        is_expected = (loses_its_server and "net::ERR_" in text) or (is_refused and "503" in text)
+        if not is_expected:
             errors.append(text)
 
     page.on("console", lambda told: note(told.text) if told.type == "error" else None)

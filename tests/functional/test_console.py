@@ -2,12 +2,15 @@
 
 import re
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from sidecar.admin.console import MAX_PAGES
 from tests.conftest import find_tool
 from tests.functional.application import Application
 from tests.functional.browser import (
@@ -27,6 +30,7 @@ pytestmark = [pytest.mark.needs_tool("chromium"), pytest.mark.timeout(180)]
 # How long the page may take to say what is so, on a machine that is busy with other things.
 expect.set_options(timeout=20_000)
 
+COMMIT = "2257f9c0a1b2c3d4e5f60718293a4b5c6d7e8f90"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -57,6 +61,7 @@ def sidecar(
         },
         application=application,
         keyring=keyring,
+        environment={"VERSION_NAME": "v1.6", "VERSION_SHA": COMMIT},
     )
     for _ in range(3):
         assert sidecar.ask(request(token=signer.token())).status == 200
@@ -84,6 +89,7 @@ def test_every_panel_says_what_the_reports_say(browser: Browser, sidecar: Sideca
         )
         expect(refused.locator("td").last).to_have_text(f"{total:.0f}")
         expect(page.locator("#changes")).to_contain_text("The sidecar")
+        expect(page.locator("#changes time").first).to_have_text(re.compile(r"^\d\d:\d\d:\d\dZ$"))
         expect(page.locator("#tokens svg")).to_have_attribute(
             "aria-label", re.compile("new key .*, old keys ")
         )
@@ -123,14 +129,47 @@ def test_it_can_be_used_with_the_keyboard(browser: Browser, sidecar: SidecarProc
         assert page.evaluate("document.activeElement.id") == "main"
 
 
+def test_what_is_selected_stays_so_while_a_clock_ticks_beside_it(
+    browser: Browser, sidecar: SidecarProcess
+) -> None:
+    with open_page(browser, sidecar.admin_url) as page:
+        card = page.locator("article[data-key='2026-08']")
+        expect(card.locator("dd").nth(3)).to_contain_text(" ago")
+        card.locator(".why").select_text()
+        selected = page.evaluate("String(getSelection())")
+        assert selected == sidecar.keys()["2026-08"]["why"]
+        before = card.locator("dd").nth(3).inner_text()
+        expect(card.locator("dd").nth(3)).not_to_have_text(before)
+        assert page.evaluate("String(getSelection())") == selected
+
+
+def test_a_page_too_many_shows_the_state_all_the_same(
+    browser: Browser, sidecar: SidecarProcess, signer: Signer
+) -> None:
+    with ExitStack() as others:
+        for _ in range(MAX_PAGES):
+            open_events = others.enter_context(socket.create_connection(sidecar.admin_address))
+            open_events.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200 OK" in open_events.recv(64)
+        # The browser logs that it was refused.
+        with open_page(browser, sidecar.admin_url, is_refused=True) as page:
+            newest = page.locator("article[data-key='2026-11'] dd").first
+            expect(newest).to_have_text("3")
+            expect(page.locator("#stale")).to_be_hidden()
+            sidecar.ask(request(token=signer.token()))
+            expect(newest).to_have_text("4")
+
+
 def test_a_page_whose_sidecar_is_gone_shows_the_last_known_state_and_since_when(
     browser: Browser, sidecar: SidecarProcess
 ) -> None:
     with open_page(browser, sidecar.admin_url, loses_its_server=True) as page:
         expect(page.locator("article")).to_have_count(2)
         sidecar.stop()
-        expect(page.locator("#stale")).to_contain_text("has not answered since")
+        expect(page.locator("#stale")).to_contain_text(re.compile("has not answered since 20.*Z"))
+        expect(page.locator("#status")).to_have_text("? no answer")
         expect(page.locator("article")).to_have_count(2)
+        assert accessibility_faults(page) == []
         assert "is-stale" in str(page.evaluate("document.body.className"))
 
 

@@ -220,6 +220,8 @@ def test_a_page_whose_prometheus_is_gone_says_since_when_and_keeps_the_last_stat
             expect(page.locator("#stale")).to_contain_text("No answer since 20")
             expect(page.locator("#stale")).to_contain_text(f"Prometheus at {prometheus.url}")
             expect(page.locator("#stale")).to_contain_text("the last known state")
+            expect(page.locator("#status")).to_have_text("? no answer")
+            assert accessibility_faults(page) == []
             expect(page.locator("article")).to_have_count(2)
             assert "is-stale" in str(page.evaluate("document.body.className"))
             assert served.stop() == 0  # an open page does not hold up the end

@@ -16,9 +16,16 @@ const number = (value) => value == null ? "–" : Number(value).toLocaleString("
 const words = { current: "in use by signers", staged: "staged, not signing yet", in_use: "still in use", unproven: "not proven", retirable: "may go" };
 const bases = { enforced: "enforced: old-key tokens issued after the switch are refused", observed: "observed: every token handed out was watched", declared: "declared: the switch is stated", none: "none" };
 
-// Times come as RFC 3339; the difference to the sidecar's clock is taken out.
+// Times come as RFC 3339 in UTC and are shown so; the difference to the sidecar's clock is taken out.
 let skew_ms = 0;
 const now = () => Date.now() - skew_ms;
+const nowInWords = () => `${new Date(now()).toISOString().slice(0, 19)}Z`;
+
+// Without the date where that is today's.
+function moment(text) {
+  const [date, time] = text.split("T");
+  return nowInWords().startsWith(date) ? time : `${date} ${time}`;
+}
 
 function ago(text) {
   if (text == null) return "never";
@@ -35,10 +42,24 @@ function span(seconds) {
   return left ? `${whole} ${unit} ${left} ${rest[0]}` : `${whole} ${unit}`;
 }
 
-// Replaces the content only where it differs, so that focus, selection and screen readers rest.
+// Touches only what differs, so that focus, selection and screen readers rest while a clock ticks beside them.
 function show(target, ...children) {
-  const fresh = make(target.tagName.toLowerCase(), {}, ...children);
-  if (fresh.innerHTML !== target.innerHTML) target.replaceChildren(...fresh.childNodes);
+  fill(target, [...make("div", {}, ...children).childNodes]);
+}
+
+function fill(target, wanted) {
+  wanted.forEach((fresh, place) => {
+    const there = target.childNodes[place];
+    if (!there) target.append(fresh);
+    else if (there.nodeName !== fresh.nodeName) there.replaceWith(fresh);
+    else if (fresh instanceof Text) { if (there.data !== fresh.data) there.data = fresh.data; }
+    else {
+      for (const { name } of [...there.attributes]) if (!fresh.hasAttribute(name)) there.removeAttribute(name);
+      for (const { name, value } of fresh.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+      fill(there, [...fresh.childNodes]);
+    }
+  });
+  while (target.childNodes.length > wanted.length) target.lastChild.remove();
 }
 
 function countdown(key) {
@@ -82,6 +103,7 @@ function drawTokens(history) {
   const last = history[history.length - 1];
   const summary = `Accepted tokens a second, from ${span(Math.round(stop - start))} ago until now: new key ${last.new.toFixed(1)}, old keys ${last.old.toFixed(1)}.`;
   show(target,
+    make("p", { class: "note" }, "Accepted tokens a second."),
     make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary },
       make("line", { class: "axis", x1: left, x2: width - 8, y1: base, y2: base }),
       make("text", { x: left - 6, y: y(top) + 4, "text-anchor": "end" }, top >= 10 ? Math.round(top) : top.toFixed(1)),
@@ -112,6 +134,7 @@ function tableOf({ caption, columns, rows }) {
 function drawServices(services) {
   show(byId("services-title"), services.title);
   show(byId("services-note"), services.note);
+  byId("services").hidden = !services.tables.length;
   show(byId("services"), ...services.tables.map(tableOf));
   drawGraph(services);
 }
@@ -122,13 +145,15 @@ function drawGraph({ nodes, edges }) {
   byId("graph").hidden = !isDrawn;
   if (!isDrawn) return show(byId("graph"));
   const left = (column) => 4 + column * (wide + gap), middle = (row) => 4 + tall / 2 + row * step;
-  const short = (text) => text.length > 25 ? `${text.slice(0, 24)}…` : text;
+  // Names that begin alike often differ at their end.
+  const short = (text) => text.length > 25 ? `${text.slice(0, 13)}…${text.slice(-11)}` : text;
   const width = left(Math.max(...nodes.map((node) => node.column))) + wide + 4;
   const height = middle(Math.max(...nodes.map((node) => node.row), ...edges.flatMap((edge) => edge.via.map(([, row]) => row)))) + tall / 2 + 4;
   const box = (node) => make("g", { class: node.outside ? "node outside" : "node" }, make("title", {}, `${node.name} ${node.text}`),
     make("rect", { x: left(node.column), y: middle(node.row) - tall / 2, width: wide, height: tall, rx: 5 }),
-    make("text", { x: left(node.column) + 8, y: middle(node.row) - 3 }, short(node.name)),
-    make("text", { x: left(node.column) + 8, y: middle(node.row) + 13 }, short(node.text)));
+    // A drawing in a drawing: wide letters end at its margin.
+    make("svg", { x: left(node.column) + 8, y: middle(node.row) - tall / 2, width: wide - 10, height: tall },
+      make("text", { y: tall / 2 - 3 }, short(node.name)), make("text", { y: tall / 2 + 13 }, short(node.text))));
   const line = (edge) => {
     const from = nodes[edge.from], to = nodes[edge.to], [words, kind] = holds(edge.satisfied);
     let x = left(from.column) + wide, y = middle(from.row), path = `M${x},${y}`;
@@ -168,15 +193,13 @@ function drawRefusals(refusals) {
 function drawChanges(changes) {
   if (!changes.length) return show(byId("changes"), make("li", { class: "quiet" }, "None since the start."));
   show(byId("changes"), ...changes.map((each) => make("li", {},
-    make("time", { datetime: each.at, title: each.at }, each.at.slice(11, 19)), " ", each.level === "info" ? null : make("strong", { class: "bad" }, `${each.level}: `), each.what)));
+    make("time", { datetime: each.at }, moment(each.at)), " ", each.level === "info" ? null : make("strong", { class: "bad" }, `${each.level}: `), each.what)));
 }
 
 function draw(state) {
   document.title = `${state.title} · sidecar`;
   show(byId("title"), state.title);
   show(byId("version"), state.subtitle);
-  byId("status").className = `badge ${state.status.kind}`;
-  show(byId("status"), state.status.text);
   show(byId("keys-note"), state.note);
   drawSteps(state.steps);
   drawKeys(state.keys);
@@ -189,26 +212,38 @@ function draw(state) {
 
 let last = null, lostSince = null;
 
+// Whether what is shown is of now; if not, nothing on the page says that all is well.
 function settle() {
-  const why = lostSince != null ? `The sidecar has not answered since ${lostSince}.` : last.lost;
+  const why = lostSince != null ? `The server of this page has not answered since ${lostSince}.` : last.lost;
+  const status = why == null ? last.status : { kind: "open", text: "? no answer" };
+  byId("status").className = `badge ${status.kind}`;
+  show(byId("status"), status.text);
   document.body.classList.toggle("is-stale", why != null);
   byId("stale").hidden = why == null;
-  if (why != null) show(byId("stale"), `${why} What you see is the last known state.`);
+  if (why != null) show(byId("stale"), last ? `${why} What you see is the last known state.` : why);
+}
+
+function take(state) {
+  last = state;
+  skew_ms = Date.now() - Date.parse(last.now);
+  lostSince = null;
+  draw(last);
+  settle();
+}
+
+function lose() {
+  lostSince = lostSince || nowInWords();
+  settle();
 }
 
 function listen() {
   const events = new EventSource("events");
-  events.addEventListener("state", (event) => {
-    last = JSON.parse(event.data);
-    skew_ms = Date.now() - Date.parse(last.now);
-    lostSince = null;
-    draw(last);
-    settle();
-  });
+  events.addEventListener("state", (event) => take(JSON.parse(event.data)));
   events.addEventListener("error", () => {
-    lostSince = lostSince || new Date().toLocaleTimeString("en-GB");
-    settle();
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+    if (events.readyState !== EventSource.CLOSED) return lose();
+    // Too many pages are open: until there is room for this one, it asks.
+    fetch("state").then((answer) => answer.ok ? answer.json() : Promise.reject(answer)).then(take, lose)
+      .finally(() => setTimeout(listen, 2000));
   });
 }
 
