@@ -17,6 +17,7 @@ from aiohttp import web, web_response
 from prometheus_client import CollectorRegistry
 
 from sidecar.admin.console import Console
+from sidecar.admin.local_names import refuse_other_names
 from sidecar.admin.readiness import Readiness
 from sidecar.metrics.registry import expose
 
@@ -47,11 +48,13 @@ class AdminView:
     drain: Callable[[], None]
 
 
-def build_page(console: Console) -> web.Application:
-    """A console, and nothing else, to be served by a runner of the caller's."""
+def build_page(console: Console, *, is_local: bool = False) -> web.Application:
+    """A console, and nothing else, to be served by a runner of the caller's. ``is_local``: on
+    loopback, for this machine alone."""
     # Requests that are no HTTP are answered by aiohttp before any handler of ours, with this.
     web_response.SERVER_SOFTWARE = "sidecar"  # type: ignore[attr-defined]
-    app = web.Application(middlewares=[_answer_as_agreed], client_max_size=1024)
+    guards = [_answer_as_agreed, *([refuse_other_names] if is_local else [])]
+    app = web.Application(middlewares=guards, client_max_size=1024)
     app.on_response_prepare.append(_add_headers)
     console.join(app)
     return app

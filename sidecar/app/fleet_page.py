@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
@@ -56,7 +57,8 @@ async def serve_fleet(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    runner = web.AppRunner(build_page(Console(watch.state)), access_log=None, handle_signals=False)
+    page = build_page(Console(watch.state), is_local=_is_on_loopback(listener))
+    runner = web.AppRunner(page, access_log=None, handle_signals=False)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()
@@ -67,6 +69,13 @@ async def serve_fleet(
             watching.cancel()
     finally:
         await runner.cleanup()
+
+
+def _is_on_loopback(listener: socket.socket) -> bool:
+    """Whether a browser of this machine, and no other, can reach it."""
+    if listener.family == socket.AF_UNIX:
+        return False
+    return ip_address(listener.getsockname()[0]).is_loopback
 
 
 def _url(listener: socket.socket) -> str:

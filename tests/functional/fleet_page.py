@@ -15,12 +15,15 @@ from tests.functional.sidecar_process import (
 
 
 class FleetPage:
-    """One process; ``place`` says whom it asks."""
+    """One process; ``place`` says whom it asks, ``listens_on`` its address."""
 
-    def __init__(self, directory: Path, place: Sequence[str]) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}/"
+    def __init__(
+        self, directory: Path, place: Sequence[str], listens_on: str = "127.0.0.1"
+    ) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
         self._output = directory / "fleet-page.log"
-        listen = self.url.removeprefix("http://").rstrip("/")
+        listen = f"{listens_on}:{port}"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [*COMMAND, "fleet", "serve", "--listen", listen, "--interval", "1s", *place],

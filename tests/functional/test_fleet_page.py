@@ -2,6 +2,8 @@
 
 import json
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.functional.browser import (
     open_browser,
     open_page,
 )
-from tests.functional.client import request
+from tests.functional.client import PATIENCE_S, request
 from tests.functional.conftest import Launch
 from tests.functional.credentials import Signer
 from tests.functional.fleet_page import FleetPage
@@ -103,8 +105,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serve the page of what ``place`` says."""
     pages = ExitStack()
 
-    def started(*place: str) -> FleetPage:
-        page = FleetPage(tmp_path, place)
+    def started(*place: str, listens_on: str = "127.0.0.1") -> FleetPage:
+        page = FleetPage(tmp_path, place, listens_on)
         pages.callback(page.stop)
         page.wait_until_there()
         return page
@@ -243,6 +245,38 @@ def test_what_comes_from_outside_is_shown_as_text(
         expect(page.locator("#services table").first).to_contain_text(HOSTILE)
         expect(page.locator("#graph")).to_contain_text("<img")
         assert page.locator("img").count() == 0
+
+
+def test_on_loopback_no_page_of_another_name_can_read_it(
+    start: Callable[..., SidecarProcess], serve: Serve, keyring: Path, signer: Signer
+) -> None:
+    signer.publish(keyring)
+    url = serve("--target", start("users-backend", "v2.3").admin_url).url
+    port = url.rstrip("/").rpartition(":")[2]
+    for path in ("", "state", "events", "console.js", "nothing"):
+        status, document = ask(url + path, host=f"evil.example:{port}")
+        assert (status, document["status"]) == (421, 421)
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
+        assert ask(f"{url}state", host=host)[0] == 200
+
+
+def test_on_other_addresses_it_is_called_as_its_people_like(
+    start: Callable[..., SidecarProcess], serve: Serve, keyring: Path, signer: Signer
+) -> None:
+    signer.publish(keyring)
+    target = start("users-backend", "v2.3").admin_url
+    page = serve("--target", target, listens_on="0.0.0.0")
+    assert ask(f"{page.url}state", host="fleet.example")[0] == 200
+
+
+def ask(url: str, host: str) -> tuple[int, Any]:
+    """The status and the document that is answered to this ``Host``."""
+    asked = urllib.request.Request(url, headers={"Host": host})
+    try:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, json.load(refusal)
 
 
 def test_a_port_that_is_taken_is_named_and_another_is_offered() -> None:
