@@ -1,9 +1,11 @@
 """``sidecar demo``: the whole thing on this machine, with real processes, and gone afterwards."""
 
+import errno
 import os
 import shutil
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 
 import click
 
@@ -51,6 +53,13 @@ def command(once: bool, plain: bool, prometheus: str | None) -> int:
     except SidecarError as error:
         click.echo(f"sidecar: {error.detail}", err=True)
         return DOES_NOT_HOLD
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise click.ClickException(
+            f"demo: no space is left for its files in {gettempdir()} (TMPDIR=DIRECTORY puts them"
+            " elsewhere), or for its output"
+        ) from None
 
 
 def _find_prometheus(wanted: str | None) -> str | None:

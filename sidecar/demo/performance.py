@@ -153,15 +153,15 @@ def _introduce(screen: Screen, system: System, took_s: float) -> None:
     screen.heading(f"Three services, each behind its own sidecar, started in {took_s:.1f} s")
     for pod in system.pods.values():
         does = "signs tokens" if pod.service.signs else "verifies tokens"
-        screen.line(f"{pod.name:<11} {pod.service.name} {pod.service.version}, {does}")
-    screen.line(f"visitors {screen.arrow} frontend {screen.arrow} the backends, all the time")
-    screen.line(f"a token is good for {LIFETIME_S} s here, in place of two days")
+        screen.paragraph(f"{pod.name:<11} {pod.service.name} {pod.service.version}, {does}")
+    screen.paragraph(f"visitors {screen.arrow} frontend {screen.arrow} the backends, all the time")
+    screen.paragraph(f"a token is good for {LIFETIME_S} s here, in place of two days")
 
 
 async def _show_dependencies(screen: Screen, system: System, caller: Caller) -> None:
     """What the sidecars found when they asked what their services need; else none is ready."""
     screen.line()
-    screen.line("What each needs of the others, as its sidecar has asked:")
+    screen.paragraph("What each needs of the others, as its sidecar has asked:")
     rows = []
     for pod in system.pods.values():
         for each in await caller.fetch_dependencies(pod.admin_url):
@@ -175,7 +175,7 @@ def _conclude(screen: Screen, tally: Tally, wrong: list[str]) -> None:
     text = f"{tally.asked:,} requests of visitors, {tally.logins:,} logins, {tally.failed:,} failed"
     screen.verdict(text, is_right=not tally.failed)
     for failure in (*tally.failures, *wrong):
-        screen.line(f"wrong: {failure}")
+        screen.paragraph(f"wrong: {failure}")
 
 
 def _suggest(theatre: Theatre) -> None:

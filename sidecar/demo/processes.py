@@ -33,11 +33,13 @@ class ProcessFailed(SidecarError):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One running program; both of its outputs go to the file ``log``."""
+    """One running program; both of its outputs go to the file ``log``. ``remedy``: what to do where
+    it fails, in a few words."""
 
     name: str
     log: Path
     popen: subprocess.Popen[bytes]
+    remedy: str = ""
 
     def last_words(self) -> str:
         """The last line that it wrote."""
@@ -75,9 +77,9 @@ class Processes:
         return self.start_program(name, [sys.executable, "-m", *module], environ)
 
     def start_program(
-        self, name: str, command: Sequence[str], environ: Mapping[str, str]
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], remedy: str = ""
     ) -> Process:
-        """Start a program in the directory, with NAME.log as its output."""
+        """Start a program in the directory, with NAME.log as its output; see ``Process``."""
         log = self._directory / f"{name}.log"
         with log.open("wb") as output:
             process = Process(
@@ -92,6 +94,7 @@ class Processes:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 ),
+                remedy,
             )
         self._all.append(process)
         return process
@@ -101,8 +104,9 @@ class Processes:
         for process in self._all:
             code = process.popen.poll()
             if code is not None:
+                remedy = f" ({process.remedy})" if process.remedy else ""
                 raise ProcessFailed(
-                    f"demo: {process.name} ended with code {code}: {process.last_words()}"
+                    f"demo: {process.name} ended with code {code}: {process.last_words()}{remedy}"
                 )
 
     def begin_end(self, process: Process) -> None:

@@ -23,6 +23,7 @@ _INTERVAL = "1s"
 #: Longer than the demo's story.
 _WINDOW_S = 900.0
 _LOOK_S = 0.2
+_REMEDY = "--prometheus none does without it"
 
 
 class Scraper:
@@ -68,7 +69,8 @@ class Scraper:
             f"--web.listen-address={self._port.address}",
             "--log.level=warn",
         ]
-        processes.start_program("prometheus", command, clean_environment(os.environ))
+        environ = clean_environment(os.environ)
+        processes.start_program("prometheus", command, environ, _REMEDY)
 
     async def run(self) -> None:
         """Tell it which pods there are, until cancelled."""

@@ -67,9 +67,13 @@ class Screen:
             self._say(line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """A table, its columns' names above it."""
+        """A table, its columns' names above it; on a terminal too narrow for it, texts."""
         lines = align([columns, *(row.cells for row in rows)])
         beneath = " " * len(self._marks[True])
+        if len(f"{_INDENT}{beneath} ") + max(map(len, lines)) > self._width:
+            for row in rows:
+                self.verdict(", ".join(row.cells), is_right=row.is_right)
+            return
         self._say(f"{_INDENT}{beneath} {self._style(lines[0], dim=True)}")
         for row, line in zip(rows, lines[1:], strict=True):
             self._say(f"{_INDENT}{self._mark(row.is_right)} {line}")

@@ -79,7 +79,7 @@ class Story:
         await self._until(lambda fleet: {each.name for each in fleet.present} == pods, _NOT_ALL)
         await self._done(1)
         self.screen.line()
-        self.screen.line("Tokens of every kind, shown to the Thoughts Backend:")
+        self.screen.paragraph("Tokens of every kind, shown to the Thoughts Backend:")
         (thoughts,) = self.system.pods_of(THOUGHTS)
         users = self.system.pods[_PROMPT]
         token = await self.caller.log_in(users.url + LOGIN_PATH, "alice")
@@ -117,7 +117,7 @@ class Story:
 
     def _try_to_retire(self, fleet: Fleet) -> None:
         self.screen.line()
-        self.screen.line(f"Too early on purpose: may {OLD} go now?")
+        self.screen.paragraph(f"Too early on purpose: may {OLD} go now?")
         decision = retire(fleet, OLD)
         is_refused = decision.answer is not Answer.YES
         self._verdict(f"{'refused' if is_refused else 'let go'}: {decision.why}", is_refused)

@@ -49,6 +49,14 @@ def test_a_process_that_fails_to_start_is_named_with_the_last_line_of_its_output
     assert "\n" not in error.detail
 
 
+def test_where_a_program_can_be_done_without_its_failure_says_so(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        processes.start_program("scraper", ["/bin/sh", "-c", "exit 3"], {}, "leave it out")
+        error = wait_until_failed(processes)
+
+    assert error.detail == "demo: scraper ended with code 3: it said nothing (leave it out)"
+
+
 def test_at_the_end_no_process_runs(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         started = [processes.start(name, SLEEP, os.environ) for name in ("one", "two")]

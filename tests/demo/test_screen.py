@@ -65,6 +65,20 @@ def test_every_text_fits_a_narrow_terminal() -> None:
     assert lines[-1].startswith("         word")
 
 
+def test_a_table_too_wide_for_the_terminal_becomes_texts() -> None:
+    lines: list[str] = []
+    cells = ("unsigned, alg none", "401 algorithm_not_allowed", "sidecar")
+    Screen(lines.append, is_plain=True, columns=40).table(
+        ("TOKEN", "ANSWER", "FROM"), [Row(cells, is_right=True), Row(("x", "y", "z"), False)]
+    )
+
+    assert lines == [
+        "   ok    unsigned, alg none, 401",
+        "         algorithm_not_allowed, sidecar",
+        "   WRONG x, y, z",
+    ]
+
+
 def test_columns_are_as_wide_as_they_must_be() -> None:
     assert align([("A", "B"), ("long", ""), ("", "x")]) == ["A     B", "long", "      x"]
 
