@@ -127,8 +127,9 @@ class FleetWatch:
 
     async def _load_points(self, picture: Picture) -> Sequence[Point]:
         if isinstance(self._source, Prometheus):
-            at, interval_s = picture.status.fleet.asked_at, picture.report.evidence.interval_s
-            return await load_points(self._source, at, interval_s)
+            at, evidence = picture.status.fleet.asked_at, picture.report.evidence
+            newest = evidence.fleet.ring.newest
+            return await load_points(self._source, at, evidence.interval_s, newest)
         self._counted.sample(self._clock())
         return self._counted.points
 

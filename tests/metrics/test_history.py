@@ -34,14 +34,19 @@ def test_samples_that_come_too_early_are_left_out() -> None:
     assert [point.at for point in history.points] == [2.0]
 
 
-def test_a_key_counts_for_the_generation_that_it_has_at_the_time() -> None:
+def test_a_key_that_is_old_now_is_old_in_all_of_the_past() -> None:
     counts = Counts()
     history = History(counts)
     history.sample(0.0)
-    counts.totals = {"a": ("old", 0), "b": ("old", 4), "c": ("new", 2)}
+    counts.totals = {"b": ("new", 4)}
     history.sample(2.0)
-    (point,) = history.points
-    assert (point.old, point.new) == (2.0, 1.0)
+    assert [(point.old, point.new) for point in history.points] == [(0.0, 2.0)]
+    counts.totals = {"b": ("old", 6), "c": ("new", 2)}
+    history.sample(4.0)
+    assert [(point.old, point.new) for point in history.points] == [(2.0, 0.0), (1.0, 1.0)]
+    counts.totals = {"c": ("new", 2)}  # the old key is out
+    history.sample(6.0)
+    assert [point.old for point in history.points] == [2.0, 1.0, 0.0]
 
 
 def test_a_clock_that_is_set_back_does_no_harm() -> None:
