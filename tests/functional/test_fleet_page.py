@@ -195,7 +195,7 @@ def test_everybody_can_read_it(
     url = serve(*targets(fleet)).url
     with open_page(browser, url, width=WIDTHS[size], theme=theme) as page:
         expect(page.locator("#tokens svg")).to_be_visible()
-        expect(page.locator("#graph svg")).to_be_visible()
+        expect(page.locator("#graph > svg")).to_be_visible()
         assert not is_wider_than_its_window(page)
         page.screenshot(path=tmp_path / f"fleet-{theme}-{size}.png", full_page=True)
         assert accessibility_faults(page) == []
