@@ -1,7 +1,7 @@
 """A rotation's report for people: a table to read at a glance, the steps, and who is late.
 
-Made of ``fleet.report`` by ``cli.rotate``. Names of services and replicas come from others and are
-shown as they are, but for characters that a terminal would obey.
+Made of ``fleet.report`` by ``cli.rotate``. Names of services, replicas and keys come from others
+and are shown as they are, but for characters that a terminal would obey.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +44,7 @@ def format_decision(gate: str, key_id: str, decision: Decision, limits: Sequence
     """A gate's answer, the reason, what is missing where, and what the evidence cannot prove."""
     answer = click.style(decision.answer.value, fg=_ANSWERS[decision.answer], bold=True)
     basis = "" if decision.basis is Basis.NONE else f" ({decision.basis})"
-    lines = [f"{gate} {key_id}: {answer}{basis}", *_wrapped(decision.why, "  ")]
+    lines = [f"{gate} {_clean(key_id)}: {answer}{basis}", *_wrapped(decision.why, "  ")]
     for assumption in decision.assumptions:
         lines += _wrapped(f"assumes: {assumption.value}", "  ")
     lines += _missing(decision.missing)
@@ -83,7 +83,7 @@ def _service_row(report: Report, service: Service) -> Sequence[str]:
     older = [use for use in service.keys if use.key_id in before]
     silent = f" ({service.silent} silent)" if service.silent else ""
     held = ", ".join(
-        f"{use.key_id} {use.holders}/{service.replicas}"
+        f"{_clean(use.key_id)} {use.holders}/{service.replicas}"
         for use in service.keys
         if use.holders or use.key_id in ids
     )
@@ -100,7 +100,9 @@ def _service_row(report: Report, service: Service) -> Sequence[str]:
 
 def _shares(service: Service) -> str:
     shares = [(use, service.share_of(use)) for use in service.keys]
-    told = [f"{use.key_id} {share:.0%}" for use, share in shares if share is not None and share]
+    told = [
+        f"{_clean(use.key_id)} {share:.0%}" for use, share in shares if share is not None and share
+    ]
     return ", ".join(told) or _NONE
 
 
@@ -123,7 +125,7 @@ def _key_row(key_id: str, verdict: Verdict, now: float) -> Sequence[str]:
     if at is not None:
         left = "now" if verdict.state is State.RETIRABLE else format_span(max(at - now, 0))
     return (
-        key_id,
+        _clean(key_id),
         verdict.state.value,
         _NONE if verdict.state in (State.CURRENT, State.STAGED) else verdict.basis.value,
         _NONE if at is None else format_moment(at),
@@ -148,7 +150,7 @@ def _step(step: Step) -> Iterator[str]:
 
 def _missing(missing: Sequence[Missing], margin: str = "  ") -> Iterator[str]:
     for each in missing[:_SHOWN]:
-        yield from _wrapped(f"{_clean(each.where)}: {each.what}", margin)
+        yield from _wrapped(f"{each.where}: {each.what}", margin)
     if len(missing) > _SHOWN:
         yield f"{margin}and {len(missing) - _SHOWN} more"
 
@@ -171,20 +173,19 @@ def _notes_of(report: Report) -> Iterator[str]:
     unheard = [replica for replica in fleet.replicas if replica.gaps]
     for replica in unheard[:_SHOWN]:
         silent_s = sum(gap.end - gap.start for gap in replica.gaps)
-        yield f"{_clean(replica.place)} was not scraped for {format_span(silent_s)} in all."
+        yield f"{replica.place} was not scraped for {format_span(silent_s)} in all."
     if len(unheard) > _SHOWN:
         yield f"{len(unheard) - _SHOWN} more replicas were not scraped for a while (see --json)."
     for target in fleet.unscraped[:_SHOWN]:
-        name = _clean(target.place)
         gone = "" if target.gone_at is None else ", and is gone"
-        yield f"{name} was never scraped{gone}."
+        yield f"{target.place} was never scraped{gone}."
     for each in report.fast_clocks:
-        yield f"{_clean(each.where)}: {each.what}."
+        yield f"{each.where}: {each.what}."
     yield from report.evidence.limits
 
 
 def _wrapped(text: str, margin: str = "") -> list[str]:
-    width = terminal_width()
+    text, width = _clean(text), terminal_width()
     if width is None:
         return [f"{margin}{text}"]
     return wrap(

@@ -79,15 +79,16 @@ class Lives:
 
     async def _look_over(self, targets: list[KnownTarget] | None) -> None:
         up, beginning = self._source.selector("up"), self._source.selector(BEGINNING)
-        ask, now, steps = self._source.vector, self._window.now, self._window.steps
+        ask, when = self._source.vector, self._source.moments
+        now, steps = self._window.now, self._window.steps
         first_up, last_up, is_up, first, last, samples, issuers = await asyncio.gather(
-            ask(f"min_over_time(timestamp({up}){steps})", now),
-            ask(f"max_over_time(timestamp({up}){steps})", now),
+            when(f"min_over_time(timestamp({up}){steps})", now),
+            when(f"max_over_time(timestamp({up}){steps})", now),
             ask(up, now),
-            ask(f"min_over_time(timestamp({beginning}){steps})", now),
-            ask(f"max_over_time(timestamp({beginning}){steps})", now),
+            when(f"min_over_time(timestamp({beginning}){steps})", now),
+            when(f"max_over_time(timestamp({beginning}){steps})", now),
             ask(self._source.selector("", _METRICS), now),
-            ask(f"max_over_time(timestamp({self._source.selector(ISSUING)}){steps})", now),
+            when(f"max_over_time(timestamp({self._source.selector(ISSUING)}){steps})", now),
         )
         self._watched_at = {identity_of(sample.labels): sample.value for sample in issuers}
         check_fleets(self._source, last)

@@ -19,7 +19,7 @@ from typing import Final
 
 from sidecar.fleet.evidence import Evidence
 from sidecar.fleet.lives import Life, Lives, identity_of
-from sidecar.fleet.prometheus import Prometheus, matchers
+from sidecar.fleet.prometheus import KnownTarget, Prometheus, matchers
 from sidecar.fleet.replicas import CLOCK, ISSUING, KEYS, key_ids
 from sidecar.fleet.source import Sample, label
 from sidecar.fleet.window import Window, find_window
@@ -123,9 +123,14 @@ def _events(
             yield life.last_up + window.interval_s, None, True
 
 
-def _limits(lives: Lives, targets: object, fleet: Fleet) -> Iterator[str]:
+def _tells_targets(targets: Sequence[KnownTarget] | None, lives: Lives) -> bool:
+    """Whether discovery is known: a store that scrapes nobody itself lists nobody."""
+    return any(identity_of(target.labels) in lives.by_identity for target in targets or ())
+
+
+def _limits(lives: Lives, targets: Sequence[KnownTarget] | None, fleet: Fleet) -> Iterator[str]:
     """What this evidence cannot prove."""
-    if targets is None:
+    if not _tells_targets(targets, lives):
         yield "Which targets were not scraped yet, this server does not say."
     if lives.others:
         jobs = ", ".join(sorted(lives.others)[:_SHOWN])
@@ -156,7 +161,8 @@ async def _outages_of(source: Prometheus, window: Window, job: str) -> list[Inte
     start, step = window.start, window.interval_s
     while start <= window.now:
         end = min(start + _MAX_POINTS * step, window.now)
-        rounds.update(at for _, at in await source.range(selector, start, end, step))
+        found = await source.range(selector, start, end, step)
+        rounds.update(at for _, at in found if 0 <= at <= window.now)
         start = end + step
     return [
         Interval(before, after)
@@ -169,7 +175,7 @@ async def _watching_began(source: Prometheus, window: Window) -> float | None:
     """The first scrape of a replica that hands out tokens; None = there is no such replica."""
     selector = source.selector(ISSUING)
     first, before = await asyncio.gather(
-        source.vector(f"min(min_over_time(timestamp({selector}){window.steps}))", window.now),
+        source.moments(f"min(min_over_time(timestamp({selector}){window.steps}))", window.now),
         source.vector(f"count({selector})", window.start - RUN_ON_S),
     )
     if before:
@@ -180,7 +186,7 @@ async def _watching_began(source: Prometheus, window: Window) -> float | None:
 async def _held_since(source: Prometheus, window: Window) -> dict[str, float]:
     """When each key was first held by anybody, in the window."""
     selector = source.selector(KEYS)
-    found = await source.vector(
+    found = await source.moments(
         f"min by (key, exported_key) (min_over_time(timestamp({selector}){window.steps}))",
         window.now,
     )

@@ -19,8 +19,16 @@ from yarl import URL
 
 from sidecar.errors import FetchError, FleetError
 from sidecar.fleet.replicas import BEGINNING, SERVICE
-from sidecar.fleet.source import Current, Sample, SilentTarget, label, printable
+from sidecar.fleet.source import (
+    Current,
+    Sample,
+    SilentTarget,
+    label,
+    parse_labels,
+    printable,
+)
 from sidecar.net.fetch import Fetcher
+from sidecar.rotation.moment import LAST_MOMENT
 
 TIMEOUT_S: Final = 30.0
 MAX_ANSWER_BYTES: Final = 256 << 20
@@ -52,6 +60,10 @@ class KnownTarget:
 
 class _NotThere(FleetError):
     """What was asked for is at no such place of the server."""
+
+
+#: How servers say that they have no such place; VictoriaMetrics says 400.
+_MISSING_PLACE: Final = frozenset((400, 404, 405, 501))
 
 
 class Prometheus:
@@ -92,7 +104,7 @@ class Prometheus:
         """The server's clock: its store is written by it."""
         answer = await self._ask("query", {"query": "time()"})
         try:
-            return float(answer["result"][1])
+            return _moment(answer["result"][1])
         except (KeyError, IndexError, TypeError, ValueError):
             raise self._not_prometheus() from None
 
@@ -101,11 +113,19 @@ class Prometheus:
         result = await self._query(expression, at)
         try:
             return [
-                Sample(each["metric"].get("__name__", ""), each["metric"], float(each["value"][1]))
+                Sample(labels.get("__name__", ""), labels, float(each["value"][1]))
                 for each in result
+                for labels in [parse_labels(each["metric"])]
             ]
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        except (KeyError, IndexError, TypeError, ValueError):
             raise self._not_prometheus() from None
+
+    async def moments(self, expression: str, at: float) -> list[Sample]:
+        """As ``vector``, of an expression whose values are unix seconds."""
+        found = await self.vector(expression, at)
+        if not all(0 <= sample.value <= LAST_MOMENT for sample in found):
+            raise self._not_prometheus()
+        return found
 
     async def raw(self, selector: str, window_s: float, at: float) -> list[Series]:
         """Every sample of the series in the window that ends ``at``."""
@@ -127,16 +147,15 @@ class Prometheus:
         except _NotThere:  # stores that only speak the query API have no targets
             return None
         try:
-            found = answer["activeTargets"]
             return [
                 KnownTarget(
-                    labels=each["labels"],
+                    labels=parse_labels(each["labels"]),
                     is_scraped=each["health"] != "unknown",
-                    interval_s=parse_interval(each.get("scrapeInterval", "")),
+                    interval_s=parse_interval(str(each.get("scrapeInterval", ""))),
                 )
-                for each in found
+                for each in answer["activeTargets"]
             ]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise self._not_prometheus() from None
 
     async def current(self, names: Collection[str]) -> Current:
@@ -147,7 +166,7 @@ class Prometheus:
             self.vector(self.selector("", f'__name__=~"{wanted}"'), at),
             self.vector(self.selector("up"), at),
             self.vector(f"last_over_time({self.selector(SERVICE)}[{_REMEMBERED}])", at),
-            self.vector(
+            self.moments(
                 f"max_over_time(timestamp({self.selector(BEGINNING)})[{_REMEMBERED}:15s])", at
             ),
             self.vector(
@@ -219,10 +238,10 @@ class Prometheus:
                     max_bytes=MAX_ANSWER_BYTES,
                 )
             document = json.loads(fetched.content or b"")
-            is_whole = document["status"] == "success" and not document.get("warnings")
+            is_whole = document["status"] == "success" and not _is_partial(document)
             data = document["data"]
         except FetchError as error:
-            kind = _NotThere if error.answered == 404 else FleetError
+            kind = _NotThere if error.answered in _MISSING_PLACE else FleetError
             raise kind(f"{self.name} {error.detail}{self._hint(error.answered)}.") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             raise self._not_prometheus() from None
@@ -233,7 +252,10 @@ class Prometheus:
     def _series(self, result: Any) -> list[Series]:
         try:
             return [
-                Series(each["metric"], [(float(at), float(value)) for at, value in each["values"]])
+                Series(
+                    parse_labels(each["metric"]),
+                    [(_moment(at), float(value)) for at, value in each["values"]],
+                )
                 for each in result
             ]
         except (KeyError, TypeError, ValueError):
@@ -276,6 +298,19 @@ def check_fleets(source: Prometheus, samples: Iterable[Sample]) -> None:
         )
 
 
+def _is_partial(document: Mapping[str, Any]) -> bool:
+    """Thanos says so in warnings, the cluster of VictoriaMetrics by a member of its own."""
+    return bool(document.get("warnings") or document.get("isPartial"))
+
+
+def _moment(value: Any) -> float:
+    """Unix seconds; raises ValueError for what no clock shows."""
+    at = float(value)
+    if not 0 <= at <= LAST_MOMENT:
+        raise ValueError
+    return at
+
+
 def parse_interval(text: str) -> float | None:
     """A duration as Prometheus writes it (``1m30s``) in seconds; None where it is none."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -285,7 +320,7 @@ def parse_interval(text: str) -> float | None:
         unit = next((unit for unit in units if rest[number:].startswith(unit)), None)
         if not number or unit is None:
             return None
-        total += int(rest[:number]) * units[unit]
+        total += float(rest[:number]) * units[unit]
         rest = rest[number + len(unit) :]
     return total or None
 

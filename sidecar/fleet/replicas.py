@@ -53,6 +53,8 @@ METRICS: Final = frozenset(
     )
 )
 
+#: More than any clock shows and any counter counts.
+_LARGEST: Final = 1e15
 #: +Inf says that a token has no expiry.
 _MAY_BE_ENDLESS: Final = frozenset((_LATEST_EXPIRY, _ISSUED_EXPIRY))
 #: Each of these has a sample for every key that the first of its line has one for.
@@ -78,7 +80,7 @@ class _Scrape:
         scrape = cls()
         for sample in samples:
             # What no sidecar says is as good as missing.
-            if math.isfinite(sample.value) or (
+            if abs(sample.value) <= _LARGEST or (
                 sample.value == math.inf and sample.name in _MAY_BE_ENDLESS
             ):
                 scrape.by_name.setdefault(sample.name, []).append(sample)

@@ -70,6 +70,16 @@ class Source(Protocol):
         ...
 
 
+def parse_labels(given: object) -> dict[str, str]:
+    """The labels of a series as a server sent them; raises ValueError for anything else."""
+    if not isinstance(given, dict):
+        raise ValueError("labels are an object")
+    for text in (*given, *given.values()):
+        if type(text) is not str or not (text.isascii() or text.encode()):  # no half of a pair
+            raise ValueError("labels are texts")
+    return given
+
+
 def label(labels: Mapping[str, str], name: str) -> str:
     """What the sidecar exposed under ``name``, "" where nothing.
 

@@ -61,7 +61,7 @@ async def find_window(
     now = await source.now()
     beginning = source.selector(BEGINNING)
     oldest, recent, up, rounds = await asyncio.gather(
-        source.vector(
+        source.moments(
             f"min(min_over_time(timestamp({beginning})[{length_s:.0f}s:{_LOOKBACK_S:.0f}s]))"
             f" or min(timestamp({beginning}))",
             now,
@@ -103,7 +103,7 @@ async def _emptiness(
 ) -> FleetError:
     span = format_span(length_s)
     selector = source.selector(BEGINNING)
-    before = await source.vector(f"max(max_over_time(timestamp({selector})[90d:1h]))", now)
+    before = await source.moments(f"max(max_over_time(timestamp({selector})[90d:1h]))", now)
     if before:
         at = format_moment(before[0].value)
         return FleetError(

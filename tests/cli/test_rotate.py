@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 import pytest
 
 from sidecar.cli.main import run_command_line
+from sidecar.cli.rotation import format_decision
 from sidecar.keys.source import PathSource
+from sidecar.rotation.gates import Answer, Decision
+from sidecar.rotation.signers import Missing
 from sidecar.tokens.generate import generate_pair
 from tests.functional.sidecar_process import free_port
 
@@ -110,6 +113,9 @@ def test_a_prometheus_that_is_down_is_named(capsys: pytest.CaptureFixture[str]) 
         (200, b'{"status":"success","data":{}}', "does not answer as a Prometheus does"),
         (200, b'{"status":"success","data":{"result":[0,"x"]}}', "does not answer as a Prom"),
         (200, b'{"status":"success","data":{},"warnings":["w"]}', "only in part"),
+        (200, b'{"status":"success","isPartial":true,"data":{}}', "only in part"),
+        (200, b'{"status":"success","data":{"result":[0,"NaN"]}}', "does not answer as a Prom"),
+        (200, b'{"status":"success","data":{"result":[0,"1e999"]}}', "does not answer as a Prom"),
         (200, b"[" * 100_000, "does not answer as a Prometheus does"),
     ],
 )
@@ -215,3 +221,11 @@ def test_a_statement_about_a_key_that_is_not_there_is_refused(
     assert code == 2
     assert "keys in it: 2026-11" in said
     assert list(ring.glob("*.since")) == []
+
+
+def test_what_others_call_themselves_does_not_move_the_cursor() -> None:
+    wild = "k\x1b[2J\r"
+    decision = Decision(Answer.NO, f"{wild} is held.", (Missing(wild, f"holds {wild}"),))
+    shown = format_decision("retire", wild, decision, [f"{wild} is silent."])
+    assert "\x1b[2J" not in shown
+    assert "\r" not in shown

@@ -302,7 +302,7 @@ def test_an_outage_of_the_sidecars_job_is_seen_although_others_are_scraped(
 
     assert len(evidence.fleet.gaps) == 1
     assert decide(evidence, "retire", OLD).answer is Answer.NO
-    assert "node" in evidence.limits[0]
+    assert "node" in evidence.limits[1]
 
 
 def test_where_nobody_is_left_nothing_is_known(remember: Remember) -> None:
@@ -395,7 +395,7 @@ def test_targets_of_other_jobs_count_where_they_are_chosen(remember: Remember) -
 
     unsure = ask(past)
     assert not unsure.fleet.waited_for
-    assert "(users)" in unsure.limits[0]
+    assert "(users)" in unsure.limits[1]
     chosen = ask(past, match='fleet="a"')
     assert [who.name for who in chosen.fleet.waited_for] == ["users-9"]
 
@@ -403,7 +403,7 @@ def test_targets_of_other_jobs_count_where_they_are_chosen(remember: Remember) -
 def test_services_of_which_nobody_is_left_are_named(remember: Remember) -> None:
     left = Pod("users-1", 6 * HOUR, 600, service="thoughts-backend", issues=None)
     evidence = ask(remember(switched("users-0"), left))
-    assert "thoughts-backend" in evidence.limits[0]
+    assert "thoughts-backend" in evidence.limits[1]
 
 
 def test_a_run_that_nobody_could_read_may_have_signed_until_its_end(remember: Remember) -> None:
