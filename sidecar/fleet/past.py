@@ -146,16 +146,19 @@ def _limits(lives: Lives, targets: Sequence[KnownTarget] | None, fleet: Fleet) -
 
 async def _find_outages(source: Prometheus, window: Window, lives: Lives) -> list[Interval]:
     """When nobody was scraped at all of a job in which tokens are handed out."""
-    jobs = {
-        life.labels.get("job", "")
-        for life in lives.by_identity.values()
-        if any(replica.watch is not None for replica in life.replicas)
-    }
-    found = await asyncio.gather(*(_outages_of(source, window, job) for job in sorted(jobs)))
+    signers: dict[str, list[Life]] = defaultdict(list)
+    for life in lives.by_identity.values():
+        if any(replica.watch is not None for replica in life.replicas):
+            signers[life.labels.get("job", "")].append(life)
+    found = await asyncio.gather(*(_outages_of(source, window, *each) for each in signers.items()))
     return [outage for each in found for outage in each]
 
 
-async def _outages_of(source: Prometheus, window: Window, job: str) -> list[Interval]:
+async def _outages_of(
+    source: Prometheus, window: Window, job: str, signers: Sequence[Life]
+) -> list[Interval]:
+    """The last one goes on where nobody of the job is scraped any more: it is over only if every
+    signer that was there last said so."""
     selector = f"max(timestamp({source.selector('up', *matchers({'job': job}, ['job']))}))"
     rounds: set[float] = set()
     start, step = window.start, window.interval_s
@@ -164,10 +167,14 @@ async def _outages_of(source: Prometheus, window: Window, job: str) -> list[Inte
         found = await source.range(selector, start, end, step)
         rounds.update(at for _, at in found if 0 <= at <= window.now)
         start = end + step
+    late_s = _LATE * window.interval_s
+    last = max(rounds, default=window.now)
+    if any(life.last_up > last - late_s and not life.replicas[-1].has_ended for life in signers):
+        rounds.add(window.now)
     return [
         Interval(before, after)
         for before, after in pairwise(sorted(rounds))
-        if after - before > _LATE * window.interval_s
+        if after - before > late_s
     ]
 
 

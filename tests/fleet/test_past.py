@@ -423,3 +423,28 @@ def test_a_run_that_nobody_could_read_may_have_signed_until_its_end(remember: Re
     (target,) = evidence.fleet.unscraped
     assert target.gone_at == pytest.approx(past.before(2 * HOUR), abs=2 * INTERVAL_S)
     assert decide(evidence, "retire", OLD).answer is Answer.NO
+
+
+def test_a_job_that_is_scraped_no_more_may_hide_signers_until_now(remember: Remember) -> None:
+    """Whether the service is gone or its scrape configuration is, nobody can see."""
+    lost = switched("users-0", since=9 * HOUR, until=3 * HOUR, labels={"job": "users"})
+    lost.issues = (Issues(OLD, 8 * HOUR, 6 * HOUR), Issues(NEW, 6 * HOUR, 3 * HOUR))
+    past = remember(lost, Pod("thoughts-0", 9 * HOUR, service="thoughts", issues=None))
+    evidence = ask(past)
+
+    (gap,) = evidence.fleet.gaps
+    assert gap.start == pytest.approx(past.before(3 * HOUR), abs=2 * INTERVAL_S)
+    assert gap.end == pytest.approx(past.before(0), abs=2 * INTERVAL_S)
+    assert decide(evidence, "retire", OLD).answer is Answer.NO
+
+
+def test_a_job_whose_signers_all_said_their_last_word_is_over(remember: Remember) -> None:
+    ended = switched(
+        "users-0", since=9 * HOUR, until=3 * HOUR, says_last_word=True, labels={"job": "users"}
+    )
+    ended.issues = (Issues(OLD, 8 * HOUR, 6 * HOUR),)
+    past = remember(ended, Pod("thoughts-0", 9 * HOUR, service="thoughts", issues=None))
+    evidence = ask(past)
+
+    assert evidence.fleet.gaps == ()
+    assert decide(evidence, "retire", OLD).answer is Answer.YES
