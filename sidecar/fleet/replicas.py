@@ -2,6 +2,7 @@
 
 One scrape holds all of it: the inverse of ``metrics.tokens`` and ``metrics.issued``. A sample that
 is missing is not a zero: without its service, its policy and its beginning, a target is no replica.
+Where a store has a sample twice, what promises less is believed.
 """
 
 import math
@@ -86,14 +87,14 @@ class _Scrape:
                 scrape.by_name.setdefault(sample.name, []).append(sample)
         return scrape
 
-    def one(self, name: str) -> float | None:
-        """The value of a metric that has one series; None where it is missing."""
-        samples = self.by_name.get(name)
-        return samples[0].value if samples else None
+    def lowest(self, name: str) -> float | None:
+        """The value of a metric that has one series, the lowest where a store has it twice; None
+        where it is missing."""
+        return min((sample.value for sample in self.by_name.get(name, ())), default=None)
 
-    def moment(self, name: str) -> float | None:
-        """As ``one``; 0 says none."""
-        return self.one(name) or None
+    def highest(self, name: str) -> float | None:
+        """As ``lowest``, the highest."""
+        return max((sample.value for sample in self.by_name.get(name, ())), default=None)
 
     def by_key(self, name: str) -> dict[str, float]:
         """The value of a gauge for each key; the highest, where a store has one twice."""
@@ -104,13 +105,14 @@ class _Scrape:
         return found
 
     def is_whole(self) -> bool:
-        """Whether what belongs together is there together, and the end where the watch is."""
+        """Whether one sidecar said it all, what belongs together is there together, and the end
+        where the watch is."""
         wholes = (
             all(self.by_key(first).keys() <= self.by_key(other).keys() for other in others)
             for first, *others in _TOGETHER
         )
-        watches = self.one(ISSUING) is not None
-        return all(wholes) and watches == (self.one(_ENDED) is not None)
+        is_one = self.lowest(BEGINNING) == self.highest(BEGINNING)
+        return is_one and all(wholes) and (ISSUING in self.by_name) == (_ENDED in self.by_name)
 
     def totals(self, name: str) -> dict[str, float]:
         """The sum of a counter's samples for each key."""
@@ -128,9 +130,11 @@ def read_replica(samples: Iterable[Sample], name: str, scraped_at: float) -> Rep
     ``name``: how people call it. ``scraped_at``: unix seconds of the clock of who scraped.
     """
     scrape = _Scrape.of(samples)
-    beginning, leeway_s = scrape.one(BEGINNING), scrape.one(_LEEWAY)
+    beginning, leeway_s = scrape.lowest(BEGINNING), scrape.highest(_LEEWAY)
     service = scrape.by_name.get(SERVICE)
-    enforces, max_lifetime_s = scrape.one(_ENFORCED), scrape.one(_MAX_LIFETIME)
+    enforces = scrape.lowest(_ENFORCED)
+    # 0 bounds nothing, so it is the longest.
+    max_lifetime_s = scrape.lowest(_MAX_LIFETIME) and scrape.highest(_MAX_LIFETIME)
     if beginning is None or leeway_s is None or not service or not scrape.is_whole():
         return None
     if enforces is None or max_lifetime_s is None:
@@ -196,7 +200,7 @@ def _presented(scrape: _Scrape) -> Mapping[str, Evidence]:
 
 
 def _watch(scrape: _Scrape) -> Watch | None:
-    if scrape.one(ISSUING) is None:
+    if ISSUING not in scrape.by_name:
         return None
     totals, refused = scrape.totals(_ISSUED), scrape.totals(_ISSUED_REFUSED)
     first, last = scrape.by_key(_ISSUED_FIRST), scrape.by_key(_ISSUED_LAST)
@@ -216,8 +220,8 @@ def _watch(scrape: _Scrape) -> Watch | None:
     return Watch(
         unknown=pages.pop(_NO_KEY, Issued()),
         issued=pages,
-        unwatched_until=scrape.moment(ISSUING),
-        ended_at=scrape.moment(_ENDED),
+        unwatched_until=scrape.highest(ISSUING) or None,
+        ended_at=scrape.lowest(_ENDED) or None,
     )
 
 
