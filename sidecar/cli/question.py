@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sidecar.fleet.prometheus import Prometheus
 
 
+#: A Prometheus is asked in whole seconds.
+_SHORTEST_WINDOW_S = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Whom to ask, and about which time. Times in seconds."""
@@ -35,6 +39,8 @@ def evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_question(
         place: Place, window_s: float, stated_watch: float | None, **others: Any
     ) -> Any:
+        if window_s < _SHORTEST_WINDOW_S:
+            raise click.UsageError("--window: must be at least 1s")
         return command(question=Question(place, window_s, stated_watch), **others)
 
     decorated: Callable[..., Any] = with_question

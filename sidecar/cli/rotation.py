@@ -71,7 +71,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _verdict(key_id, verdict)
     yield ""
     for step in report.steps:
-        yield from _step(step)
+        yield from format_step(step)
     yield from _notes(report)
 
 
@@ -140,9 +140,12 @@ def _verdict(key_id: str, verdict: Verdict) -> Iterator[str]:
     yield from _missing(verdict.missing)
 
 
-def _step(step: Step) -> Iterator[str]:
+def format_step(step: Step) -> Iterator[str]:
+    """The lines of one step."""
     mark = click.style(f"{_MARKS[step.progress]:<7}", fg=_COLORS[step.progress], bold=True)
-    yield f"{step.number} {mark} {step.title}"
+    title, *more = _wrapped(step.title, " " * 10)
+    yield f"{step.number} {mark} {title.lstrip()}"
+    yield from more
     yield from _wrapped(step.why, " " * 10)
     if step.progress is not Progress.DONE:
         yield from _missing(step.missing, " " * 10)

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from click import unstyle
 
 from sidecar.cli.main import run_command_line
-from sidecar.cli.rotation import format_decision
+from sidecar.cli.rotation import format_decision, format_step
 from sidecar.keys.source import PathSource
 from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.signers import Missing
+from sidecar.rotation.steps import take_stock
 from sidecar.tokens.generate import generate_pair
 from tests.functional.sidecar_process import free_port
+from tests.rotation.fleets import fleet, verifier
 
 STATUS = ("rotate", "status")
 
@@ -77,6 +80,8 @@ def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
         (("--prometheus", "http://me:hunter2@a"), "has a user name or password"),
         (("--dns", "name:port"), "write NAME or NAME:PORT"),
         (("--target", "http://b", "--window", "long"), "long"),
+        (("--prometheus", "http://a", "--window", "0"), "at least 1s"),
+        (("--prometheus", "http://a", "--window", "999ms"), "at least 1s"),
         (("--target", "http://b", "--watched-since", "yesterday"), "yesterday"),
     ],
 )
@@ -221,6 +226,12 @@ def test_a_statement_about_a_key_that_is_not_there_is_refused(
     assert code == 2
     assert "keys in it: 2026-11" in said
     assert list(ring.glob("*.since")) == []
+
+
+def test_a_step_is_no_wider_than_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.cli.rotation.terminal_width", lambda: 40)
+    for step in take_stock(fleet(verifier(), verifier("t-1")), "young"):
+        assert max(len(unstyle(line)) for line in format_step(step)) <= 40
 
 
 def test_what_others_call_themselves_does_not_move_the_cursor() -> None:
