@@ -129,7 +129,7 @@ def _read_files(files: Collection[Path]) -> _Known:
         needs,
         tuple(
             f"{user} needs {name}, and no file is of a service with that name: it may be one of the"
-            f" others, or stand between them. A file that only says 'service: {name}' tells."
+            " others, or stand between them."
             for user, name in strangers
         ),
     )

@@ -14,7 +14,6 @@ from sidecar.errors import VersionError
 from sidecar.fleet.instances import Instance, StatedNeed, read_instances
 from sidecar.fleet.source import Current, SilentTarget, printable
 from sidecar.versions.stamp import UNKNOWN
-from sidecar.versions.statement import are_one_version
 from sidecar.versions.version import parse_version
 
 
@@ -94,8 +93,15 @@ class Service:
     def may_be(self, need: Need) -> bool:
         """Whether a replica may have given one of the answers to a need of which it is not certain
         who is meant."""
-        replicas = [replica for running in self.running for replica in running.replicas]
-        return bool(self.silent) or any(_may_say(replicas, each.version) for each in need.stated)
+        answers = {each.version for each in need.stated}
+        return (
+            bool(self.silent)
+            or UNKNOWN in answers
+            or any(running.contradicted for running in self.running)
+            or not {_place(running.version) for running in self.running}.isdisjoint(
+                map(_place, answers)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +193,13 @@ class _Meaning:
 
     def __init__(self, replicas: Collection[Instance], silent: Collection[str]) -> None:
         self._names = {*silent, *(replica.service for replica in replicas)}
-        self._replicas: dict[str, list[Instance]] = defaultdict(list)
         self._said: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._running: dict[tuple[object, ...], set[str]] = defaultdict(set)
+        self._contradicted: set[str] = set()
         for replica in replicas:
-            self._replicas[replica.service].append(replica)
+            self._running[_place(replica.version.version)].add(replica.service)
+            if replica.is_verified is False:
+                self._contradicted.add(replica.service)
             for need in replica.needs:
                 if need.answerer:
                     self._said[replica.service, need.dependency].add(need.answerer)
@@ -211,28 +220,23 @@ class _Meaning:
         return own or need.dependency, own == need.dependency or not self._may_be_one(user, need)
 
     def _may_be_one(self, user: str, need: StatedNeed) -> bool:
-        """Whether it may be any of the fleet's services; nobody needs itself."""
-        return any(
-            _may_say(replicas, need.version)
-            for service, replicas in self._replicas.items()
-            if service != user
-        )
-
-
-def _may_say(replicas: Iterable[Instance], version: str) -> bool:
-    """Whether one of them may have answered with this version; UNKNOWN = it never did, or with no
-    version, as anybody may have. What an application says that contradicts its image is not known.
-    """
-    return version == UNKNOWN or any(
-        replica.is_verified is False or _are_one(replica.version.version, version)
-        for replica in replicas
-    )
+        """Whether another service of the fleet may have given its answer. One that never answered,
+        or with no version, may be any; what an application says that contradicts its image is not
+        known either."""
+        if need.version == UNKNOWN:
+            return True
+        running = self._running.get(_place(need.version), set())
+        return bool((running | self._contradicted) - {user})
 
 
 @lru_cache(4096)
-def _are_one(one: str, other: str) -> bool:
-    """A fleet has few versions, said by many replicas."""
-    return are_one_version(one, other)
+def _place(version: str) -> tuple[object, ...]:
+    """What the texts of one version have in common; a fleet has few, said by many replicas."""
+    try:
+        parsed = parse_version(version)
+    except VersionError:
+        return (version,)
+    return parsed.series, parsed.rank
 
 
 def _running(replicas: Iterable[Instance], meaning: _Meaning) -> tuple[Running, ...]:

@@ -44,7 +44,7 @@ class Statement:
             return None
         if stamp.version == UNKNOWN:
             return True if self.follows_application else None
-        return are_one_version(stamp.version, said.version) and _are_one_commit(
+        return _are_one_version(stamp.version, said.version) and _are_one_commit(
             stamp.commit, said.commit
         )
 
@@ -57,8 +57,7 @@ class Statement:
         return shown
 
 
-def are_one_version(one: str, other: str) -> bool:
-    """Whether two texts name one version; of those without an order, only the same text does."""
+def _are_one_version(one: str, other: str) -> bool:
     if one == other:
         return True
     try:
