@@ -63,6 +63,11 @@ def judge(answer: Answer, requirement: Requirement) -> Finding:
     """What a dependency's answer means for the requirement."""
     version = answer.version
     judgement = requirement.judge(version.version)
+    for other in map(requirement.judge, answer.others):
+        if other.holds is not judgement.holds:
+            why = other.why if judgement.holds else judgement.why
+            why = f"its application says another version than its image: {why}"
+            return Finding(State.UNKNOWN, why, version, answer.service)
     if judgement.holds and not answer.is_ready:
         return Finding(State.WAITING, "is not ready itself", version, answer.service)
     return Finding(_STATE_OF[judgement.holds], judgement.why, version, answer.service)

@@ -120,7 +120,11 @@ def _answered(stated: StatedNeed, requires: str) -> Judgement:
     if not stated.is_up:
         last = "" if stated.version == UNKNOWN else f"; the last answer was {stated.version}"
         return Judgement(None, f"it does not answer who needs it{last}")
-    return Judgement(None, "it is not ready itself") if judgement.holds else judgement
+    return (
+        Judgement(None, "it is not ready itself, or contradicts itself")
+        if judgement.holds
+        else judgement
+    )
 
 
 def _conclusion(found: Iterable[Judgement]) -> Judgement:

@@ -3,7 +3,8 @@
 Reads the answer of a sidecar's ``/version``, of an application's own version endpoint
 (``{"version", "commit"}``), and Mozilla Dockerflow's ``/__version__``: all say ``version`` and
 ``commit`` at the top of a JSON object. A sidecar that is not ready, because it waits for what it
-needs itself, says ``"ready": false`` besides, and every sidecar says its ``service``. Called by
+needs itself, says ``"ready": false`` besides; one whose application says another version than its
+image, ``"verified": false`` and both; and every sidecar says its ``service``. Called by
 ``dependencies``.
 """
 
@@ -14,17 +15,22 @@ from typing import Any, Final
 from sidecar.errors import VersionError
 from sidecar.versions.stamp import UNKNOWN, ServiceVersion, stated_version
 
-_READ: Final = ("version", "commit", "service", "ready")
+_READ: Final = ("version", "commit", "service", "ready", "verified", "stamp", "application")
 _KINDS: Final = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service says of itself; ``service`` is its name, empty where it does not say one."""
+    """What a service says of itself; ``service`` is its name, empty where it does not say one.
+
+    ``others``: other versions that its image or its application says, where the two contradict each
+    other (``"verified": false``).
+    """
 
     version: ServiceVersion
     is_ready: bool = True
     service: str = ""
+    others: tuple[str, ...] = ()
 
 
 def parse_answer(content: bytes) -> Answer:
@@ -41,11 +47,12 @@ def parse_answer(content: bytes) -> Answer:
         raise VersionError(f"answered with {_kind(document)}, not with a JSON object")
     if "version" not in document:
         raise VersionError("answered with an object that has no version")
-    version = ServiceVersion(_version(document["version"]), _commit(document.get("commit")))
+    version = ServiceVersion(_version(document["version"]), _stated(document.get("commit")))
     return Answer(
         version,
         is_ready=document.get("ready") is not False,
         service=_service(document.get("service")),
+        others=_others(document, version.version) if document.get("verified") is False else (),
     )
 
 
@@ -67,13 +74,20 @@ def _version(value: Any) -> str:
     return stated_version(value)
 
 
-def _commit(value: Any) -> str:
+def _stated(value: Any) -> str:
     return stated_version(value) if isinstance(value, str) else UNKNOWN
 
 
 def _service(value: Any) -> str:
     name = stated_version(value) if isinstance(value, str) else UNKNOWN
     return "" if name == UNKNOWN else name
+
+
+def _others(document: dict[str, Any], version: str) -> tuple[str, ...]:
+    """As ``versions.statement`` writes them; an application may mean something else by the word."""
+    words = (document.get(name) for name in ("stamp", "application"))
+    said = {_stated(word.get("version")) for word in words if isinstance(word, dict)}
+    return tuple(sorted(said - {version}))
 
 
 def _kind(value: Any) -> str:

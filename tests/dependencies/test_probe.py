@@ -73,6 +73,30 @@ async def test_a_dependency_that_is_not_ready_itself_is_waited_for(service: Serv
     assert (await ask(service)).state is State.UNSATISFIED
 
 
+@pytest.mark.parametrize(
+    ("said", "application", "state"),
+    [
+        ("v2.3", "v2.4", State.SATISFIED),
+        ("v2.2", "v2.1", State.UNSATISFIED),
+        ("v2.3", "v2.2", State.UNKNOWN),
+        ("v2.2", "v2.3", State.UNKNOWN),
+        ("v2.3", "latest", State.UNKNOWN),
+    ],
+)
+async def test_a_dependency_that_contradicts_itself_has_to_do_either_way(
+    service: Service, said: str, application: str, state: State
+) -> None:
+    words = {"stamp": {"version": said}, "application": {"version": application}}
+    service.reply = saying(said, verified=False, **words)
+    finding = await ask(service)
+    assert finding.state is state
+    assert finding.version.version == said
+    if state is State.UNKNOWN:
+        assert finding.why.startswith("its application says another version than its image: ")
+    service.reply = saying(said, verified=False, **words)
+    assert (await ask(service, min=None)).is_satisfied
+
+
 BAD_ANSWERS: Mapping[str, tuple[Reply, str]] = {
     "500": (whole(ANSWER, "500 Internal Server Error"), "answered with status 500"),
     "404": (whole(ANSWER, "404 Not Found"), "answered with status 404"),
@@ -178,10 +202,10 @@ async def test_a_file_that_hangs_keeps_one_question_back_and_no_thread_more(
         service.url, token_file=str(tmp_path / "token"), timeout_s=0.1, min="v2.3"
     )
     probe = Probe("users", settings, fetch)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(3):
         assert (await probe.ask()).why == "was not asked: the file of its token cannot be read"
-    assert threading.active_count() == before + 1
+    assert [each.name for each in set(threading.enumerate()) - before] == ["aside"]
     (tmp_path / "token").write_text("a reader is there")  # so that the thread ends
 
 

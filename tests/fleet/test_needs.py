@@ -48,7 +48,10 @@ def test_an_answer_that_will_not_do_counts_though_all_that_is_seen_to_run_would(
             [USERS, needing(Asked(">=v2.3", "v2.3", is_up=False, is_satisfied=False))],
             "it does not answer who needs it; the last answer was v2.3",
         ),
-        ([USERS, needing(Asked(">=v2.3", "v2.3", is_satisfied=False))], "it is not ready itself"),
+        (
+            [USERS, needing(Asked(">=v2.3", "v2.3", is_satisfied=False))],
+            "it is not ready itself, or contradicts itself",
+        ),
         ([at(USERS, "latest"), THOUGHTS], "'latest' names no number that could be ordered"),
         ([at(USERS, "unknown"), THOUGHTS], "its version is unknown"),
         (

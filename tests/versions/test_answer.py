@@ -46,6 +46,26 @@ def test_a_sidecar_says_the_name_of_its_service(service: object, name: str) -> N
     assert parse_answer(content) == Answer(ServiceVersion("v1.6", COMMIT), service=name)
 
 
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        ({"stamp": {"version": "v1.6"}, "application": {"version": "v1.5"}}, ("v1.5",)),
+        ({"stamp": {"version": "v1.7"}, "application": {"version": "v1.6"}}, ("v1.7",)),
+        ({"stamp": {"version": "v1.6"}, "application": {"version": "v1.6"}}, ()),
+        ({}, ()),
+        ({"stamp": ["v1.6"], "application": {"version": 5}}, ("unknown",)),
+    ],
+)
+def test_a_service_in_doubt_says_what_else_it_may_be(
+    words: dict[str, object], others: tuple[str, ...]
+) -> None:
+    """Where only the commits differ, the version is the same."""
+    content = {"version": "v1.6", "verified": False, **words}
+    assert parse_answer(json.dumps(content).encode()).others == others
+    content = {"version": "v1.6", "verified": None, **words}
+    assert parse_answer(json.dumps(content).encode()).others == ()
+
+
 @pytest.mark.parametrize("version", [None, "", "BAD VERSION", "unknown", "v1\x00", "v" * 300])
 def test_a_service_that_does_not_know_its_version_is_unknown(version: object) -> None:
     content = json.dumps({"version": version, "commit": 5}).encode()
