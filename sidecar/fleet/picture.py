@@ -4,6 +4,7 @@ A value, put together by ``fleet.watch`` and shown by ``fleet.state``; two of th
 changed (``fleet.changes``).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def count_refusals(current: Current) -> dict[Refusal, int]:
     """Refused tokens of all replicas that answer, by why."""
     counts: dict[Refusal, int] = defaultdict(int)
     for sample in current.samples:
-        if sample.name == REFUSALS:
+        if sample.name == REFUSALS and math.isfinite(sample.value):  # a stranger may count in NaN
             reason, generation, enforced = (
                 label(sample.labels, name) for name in ("reason", "generation", "enforced")
             )
