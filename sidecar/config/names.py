@@ -133,7 +133,11 @@ def _split_dependencies(text: str, origin: str, problems: list[str]) -> dict[str
     for part in filter(None, map(str.strip, text.split(";"))):
         name, _, rest = (piece.strip() for piece in part.partition("="))
         url, _, requirement = (piece.strip() for piece in rest.partition(" "))
+        path = path_below("dependencies", name)
         if name in entries:
-            problems.append(f"{path_below('dependencies', name)}: is written twice ({origin})")
+            problems.append(f"{path}: is written twice ({origin})")
+        # A requirement that became a part of the URL would be none, and met by whoever answers.
+        if sign := next((sign for sign in (">", "<", "!=") if sign in url), ""):
+            problems.append(f"{path}: wants a space between the URL and {sign} ({origin})")
         entries[name] = {"url": url, "requires": requirement} if requirement else {"url": url}
     return entries

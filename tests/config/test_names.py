@@ -67,6 +67,20 @@ def test_a_dependency_that_is_written_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "sign"),
+    [("http://x/version>=v2,<v3", ">"), ("http://x/version<v3", "<"), ("http://x/!=v2.5", "!=")],
+)
+def test_a_requirement_that_sticks_to_the_url_is_not_taken_for_a_part_of_it(
+    text: str, sign: str
+) -> None:
+    """It would ask for nothing, at a place that some servers answer at all the same."""
+    assert environment_problems(SIDECAR_DEPENDENCIES=f"a={text}") == [
+        f"dependencies.a: wants a space between the URL and {sign}"
+        " (environment SIDECAR_DEPENDENCIES)"
+    ]
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("SIDECAR_SERVICE_HOST", "10.0.0.1"),
