@@ -103,13 +103,12 @@ class Doorway(Flow):
         """From now on another serves this connection; ``rest`` came after the header."""
         transport, self.transport = self.transport, None
         assert transport is not None
-        passage, destination = self._door.passage, self._destination
         next_one: ClientConnection | OpaqueConnection
-        if passage is not None and destination is not None and passage.carries(destination):
-            next_one = OpaqueConnection(self._server, passage, destination, peer)
+        if (opaque := self._opaque()) is not None:
+            next_one = OpaqueConnection(self._server, *opaque, peer)
         else:
             next_one = ClientConnection(self._server)
-            next_one.peer, next_one.destination = peer, destination
+            next_one.peer, next_one.destination = peer, self._destination
             if error is not None:
                 next_one.refuse_request(error)
         transport.set_protocol(next_one)
@@ -120,12 +119,25 @@ class Doorway(Flow):
     def _refuse(self, error: RequestError) -> None:
         """Answer a client that may speak HTTP; where nobody looks at bytes, only cut."""
         self._leave()
-        passage, destination = self._door.passage, self._destination
-        if passage is not None and destination is not None and passage.carries(destination):
-            passage.refuse(destination)
-            self.abort()
-        else:
+        if not self._cut_opaque():
             self._hand_over(self._peer, b"", error)
+
+    def _opaque(self) -> tuple[Passage, Address] | None:
+        """Where the bytes go, and through what, where the port is declared opaque."""
+        passage, destination = self._door.passage, self._destination
+        if passage is None or destination is None or not passage.carries(destination):
+            return None
+        return passage, destination
+
+    def _cut_opaque(self) -> bool:
+        """Cut the connection where any answer would be in a foreign protocol; whether it is so."""
+        opaque = self._opaque()
+        if opaque is None:
+            return False
+        passage, destination = opaque
+        passage.refuse(destination)
+        self.abort()
+        return True
 
     # --- called by the server ---
 
@@ -142,8 +154,9 @@ class Doorway(Flow):
 
     def refuse(self, answer: bytes) -> None:
         """Send a finished answer to a connection that gets no service, and end it."""
-        self.write(answer)
-        self.close()
+        if not self._cut_opaque():
+            self.write(answer)
+            self.close()
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -10,7 +10,7 @@ from tests.functional import redirected
 from tests.functional.application import Application
 from tests.functional.client import Client, Response, request
 from tests.functional.conftest import Launch
-from tests.functional.redirected import Redirected, Service
+from tests.functional.redirected import Redirected, Service, is_reset_at_once
 from tests.functional.sidecar_process import SidecarProcess, wait_until
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n"
@@ -172,14 +172,25 @@ def test_an_opaque_port_gets_the_bytes_without_the_header(
             "upstream": "original-dst",
             "opaque_ports": service.port,
             "proxy_protocol": {"from": "127.0.0.0/8"},
+            "limits": {"connections": 1},
         },
         command=redirected.COMMAND,
     )
-    with Redirected(sidecar.inbound_address, service.port) as client:
+
+    def is_none_open() -> bool:
+        return sidecar.metrics().value("sidecar_connections_open") == 0
+
+    with Redirected(sidecar.inbound_address, service.port) as client:  # the only one there may be
+        assert is_reset_at_once(sidecar.inbound_address, service.port)
         client.send(V1 + b"hello")
         assert client.receive(5) == b"hello"
+    wait_until(is_none_open, "none is counted")
     with Redirected(sidecar.inbound_address, service.port) as client:
         client.send(b"hello")
         assert client.is_reset()
-    wait_until(lambda: sidecar.metrics().value("sidecar_connections_open") == 0, "none is counted")
+    refused = sidecar.metrics().value(
+        "sidecar_opaque_connections_total", port=str(service.port), result="refused"
+    )
+    assert refused == 2
+    wait_until(is_none_open, "none is counted")
     service.close()
