@@ -16,7 +16,7 @@ from sidecar.errors import ClientGone
 from sidecar.net.flow import Flow
 from sidecar.net.peer import reset_on_close
 
-#: After both sides have said everything, for how long one may take to read it.
+#: After both sides have said everything, for how long one may read nothing of it.
 LINGER_S: Final = 60.0
 #: Before the tunnel is there, so much is taken from a peer and no more.
 MAX_EARLY_BYTES: Final = 64 * 1024
@@ -56,9 +56,15 @@ class OpaqueEnd(Flow):
             self.transport.abort()
 
     def expect_end(self) -> None:
-        """Everything is said: whoever does not take it is not waited for without end."""
-        if self.transport is not None and self.transport.get_write_buffer_size():
-            self.loop.call_later(LINGER_S, self.abort)
+        """Everything is said: whoever takes nothing more of it is not waited for without end."""
+        if self.transport is not None and (waiting := self.transport.get_write_buffer_size()):
+            self.loop.call_later(LINGER_S, self._end_unless_taken, waiting)
+
+    def _end_unless_taken(self, earlier: int) -> None:
+        if self.transport is not None and self.transport.get_write_buffer_size() < earlier:
+            self.expect_end()
+        else:
+            self.abort()
 
     # --- the event loop's side ---
 
