@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sidecar.errors import InterceptionError, KernelLacksRules
 from sidecar.interception import iptables, nftables
 from sidecar.interception.plan import Plan
 from sidecar.interception.program import find_program, run_program
@@ -140,11 +141,20 @@ class Iptables(Backend):
 
     def in_force(self) -> list[str]:
         lines: list[str] = []
-        for family in _families():
-            program, listing = _PROGRAMS[family], _listing(family)
+        lacks: list[KernelLacksRules] = []
+        families = _families()
+        for family in families:
+            program = _PROGRAMS[family]
+            try:
+                listing = _listing(family)
+            except KernelLacksRules as error:  # the other may be there
+                lacks.append(error)
+                continue
             rules = iptables.without_declarations(iptables.select_ours(listing))
             lines += [f"{program}: {line}" for line in rules]
             lines += [f"{program}, before ours: {line}" for line in iptables.before_ours(listing)]
+        if len(lacks) == len(families):
+            raise lacks[0]
         return lines
 
     def wanted(self, plan: Plan) -> list[str]:
@@ -161,11 +171,15 @@ class Iptables(Backend):
         return lines
 
     def remove(self) -> None:
+        failures: list[InterceptionError] = []
         with _undisturbed():
             for family in _families():
-                found = _ours(family)
-                if found:
-                    _replace(family, found, [])
+                try:
+                    _clear(family)
+                except InterceptionError as error:  # the other's go all the same
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
 
 @contextmanager
@@ -201,6 +215,15 @@ def _listing(family: int) -> list[str]:
 
 def _ours(family: int) -> list[str]:
     return iptables.select_ours(_listing(family))
+
+
+def _clear(family: int) -> None:
+    try:
+        found = _ours(family)
+    except KernelLacksRules:  # then it has none of ours either
+        return
+    if found:
+        _replace(family, found, [])
 
 
 def _written_down(family: int) -> list[str]:

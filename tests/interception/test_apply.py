@@ -107,6 +107,31 @@ def test_a_kernel_that_has_no_ipv6_rules_is_no_place_to_intercept_only_ipv4(kern
     assert kernel.rules == Kernel().rules
 
 
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+def test_a_family_that_is_lacking_keeps_none_of_the_other_in_force(
+    kernel: Kernel, family: str
+) -> None:
+    apply_plan(plan(), "iptables")
+    kernel.rules[family] = []
+    kernel.lacks = {family}
+    with pytest.raises(InterceptionError, match=f"{family}[a-z-]* lacks it"):
+        compare(plan(), "iptables")
+    assert remove_rules()
+    assert not remove_rules()
+
+
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+def test_a_family_that_refuses_to_let_go_does_not_hold_the_other(
+    kernel: Kernel, family: str
+) -> None:
+    apply_plan(plan(), "iptables")
+    kernel.refuses = {family}
+    with pytest.raises(InterceptionError, match=f"{family}-restore failed: out of luck"):
+        remove_rules()
+    held = [name for name, rules in kernel.rules.items() if "-N SIDECAR_INBOUND" in rules]
+    assert held == [family]
+
+
 @each_way
 def test_rules_of_the_other_program_are_found_and_taken_away(kernel: Kernel, name: str) -> None:
     other = {"nft": "iptables", "iptables": "nft"}[name]
