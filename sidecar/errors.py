@@ -98,6 +98,10 @@ class KernelLacksRules(InterceptionError):
     """The kernel does not have what the program would speak to."""
 
 
+class TableOfOthers(InterceptionError):
+    """The table belongs to somebody who made it in a way that the program cannot read."""
+
+
 class RulesNotPermitted(InterceptionError):
     """The process may not read or change the rules of this network namespace."""
 

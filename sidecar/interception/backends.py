@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import InterceptionError, KernelLacksRules
+from sidecar.errors import InterceptionError, KernelLacksRules, TableOfOthers
 from sidecar.interception import iptables, nftables
 from sidecar.interception.plan import Plan
 from sidecar.interception.program import find_program, run_program
 
 _PROGRAMS: Final = {4: "iptables", 6: "ip6tables"}
+_NFT_FAMILIES: Final = {4: "ip", 6: "ip6"}
 #: The kernel has this file where it has IPv6.
 _IPV6: Final = Path("/proc/net/if_inet6")
 _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -150,6 +151,10 @@ class Iptables(Backend):
             except KernelLacksRules as error:  # the other may be there
                 lacks.append(error)
                 continue
+            except TableOfOthers:
+                if _may_hide_ours(family):
+                    raise
+                continue
             rules = iptables.without_declarations(iptables.select_ours(listing))
             lines += [f"{program}: {line}" for line in rules]
             lines += [f"{program}, before ours: {line}" for line in iptables.before_ours(listing)]
@@ -213,6 +218,14 @@ def _listing(family: int) -> list[str]:
     return run_program((_PROGRAMS[family], "-w", "-t", "nat", "-S")).splitlines()
 
 
+def _may_hide_ours(family: int) -> bool:
+    """Whether a table that only nft can read has chains of ours; so it is where there is no nft."""
+    if _missing(["nft"]):
+        return True
+    table = run_program(("nft", "--stateless", "list", "table", _NFT_FAMILIES[family], "nat"))
+    return iptables.is_ours_within(table)
+
+
 def _ours(family: int) -> list[str]:
     return iptables.select_ours(_listing(family))
 
@@ -221,6 +234,10 @@ def _clear(family: int) -> None:
     try:
         found = _ours(family)
     except KernelLacksRules:  # then it has none of ours either
+        return
+    except TableOfOthers:
+        if _may_hide_ours(family):
+            raise
         return
     if found:
         _replace(family, found, [])

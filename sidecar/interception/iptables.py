@@ -46,6 +46,11 @@ def select_ours(listing: Sequence[str]) -> list[str]:
     return [line for line in listing if _chain_of(line) in _OURS or _is_jump(line)]
 
 
+def is_ours_within(table: str) -> bool:
+    """Whether one of our chains is in a table that ``nft`` prints."""
+    return any(f"chain {name} {{" in table for name in _OURS)
+
+
 def before_ours(listing: Sequence[str]) -> list[str]:
     """Of all rules of the table, those of others that a hook of ours takes before our jump."""
     first: list[str] = []

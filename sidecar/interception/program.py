@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitted
+from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitted, TableOfOthers
 
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT_S: Final = 20.0
@@ -22,6 +22,8 @@ _KERNEL_LACKS: Final = re.compile(
     r"(?:Protocol|Operation|Address family) not supported|Table does not exist"
     r"|No such file or directory|No chain/target/match|Couldn't load|nknown symbol|insmod"
 )
+# What iptables says of a table that somebody made with nft.
+_NOT_READ: Final = re.compile(r"table `\w+' is incompatible")
 # Where nft says in which line of its input, or of its source, the error is, and iptables its name.
 _PREFIX: Final = re.compile(
     r".*?\bError: |\w+\.c:\d+: |ip6?tables[\w-]*(?:[ /]v?[0-9.]+)?(?: \([\w-]+\))?:?\s*"
@@ -67,7 +69,8 @@ def run_program(command: Sequence[str], text: str = "") -> str:
     reason = reason_of(done.stderr) or f"exit code {done.returncode}"
     if _KERNEL_LACKS.search(done.stderr):
         raise KernelLacksRules(f"the kernel lacks what {command[0]} needs: {reason}")
-    raise InterceptionError(f"{command[0]} failed: {reason}")
+    kind = TableOfOthers if _NOT_READ.search(done.stderr) else InterceptionError
+    raise kind(f"{command[0]} failed: {reason}")
 
 
 def reason_of(stderr: str) -> str:

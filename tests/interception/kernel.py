@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sidecar.errors import InterceptionError, KernelLacksRules
+from sidecar.errors import InterceptionError, KernelLacksRules, TableOfOthers
 
 
 @dataclass
 class Kernel:
     """``programs`` are installed; those of ``lacks`` find nothing to speak to, those of ``refuses``
     fail whenever they are to change something. Who waits for ``interrupted_at`` to change something
-    is interrupted, once: before that is done, or with ``is_late`` after it."""
+    is interrupted, once: before that is done, or with ``is_late`` after it. The table of those of
+    ``not_read`` is one that only nft can read."""
 
     programs: set[str] = field(
         default_factory=lambda: (
@@ -20,6 +21,7 @@ class Kernel:
     )
     lacks: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
+    not_read: set[str] = field(default_factory=set)
     interrupted_at: str = ""
     is_late: bool = False
     tables: dict[str, str] = field(default_factory=dict)
@@ -34,6 +36,8 @@ class Kernel:
         program = command[0].removesuffix("-restore")
         if program in self.lacks:
             raise KernelLacksRules(f"{command[0]} lacks it")
+        if program in self.not_read:
+            raise TableOfOthers(f"{command[0]} failed: use nft")
         if text and program in self.refuses:
             raise InterceptionError(f"{command[0]} failed: out of luck")
         if text and program == self.interrupted_at:
@@ -52,6 +56,9 @@ class Kernel:
             return "".join(f"table inet {name}\n" for name in self.tables)
         if command[-1] == "chains":
             return ""
+        if command[-1] == "nat":
+            rules = self.rules["iptables" if command[-2] == "ip" else "ip6tables"]
+            return "".join(f"\tchain {rule[3:]} {{\n" for rule in rules if rule.startswith("-N "))
         return self.tables[command[-1]]
 
     def _change_tables(self, text: str) -> str:

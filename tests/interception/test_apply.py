@@ -132,6 +132,29 @@ def test_a_family_that_refuses_to_let_go_does_not_hold_the_other(
     assert held == [family]
 
 
+@pytest.mark.parametrize("family", ["iptables", "ip6tables"])
+def test_a_table_that_only_nft_can_read_keeps_nobody_from_nft(kernel: Kernel, family: str) -> None:
+    kernel.not_read = {family}
+    assert apply_plan(plan()).name == "nft"
+    assert compare(plan()).difference == ()
+    for attempt in (apply_plan, compare):
+        with pytest.raises(InterceptionError, match="use nft"):
+            attempt(plan(), "iptables")
+    assert remove_rules()
+    assert not remove_rules()
+    kernel.programs -= {"nft"}
+    with pytest.raises(InterceptionError, match="use nft"):
+        remove_rules()
+
+
+def test_rules_of_ours_that_cannot_be_read_are_not_none(kernel: Kernel) -> None:
+    apply_plan(plan(), "iptables")
+    kernel.not_read = {"iptables"}
+    for attempt in (lambda: apply_plan(plan()), lambda: compare(plan()), remove_rules):
+        with pytest.raises(InterceptionError, match="use nft"):
+            attempt()
+
+
 @each_way
 def test_rules_of_the_other_program_are_found_and_taken_away(kernel: Kernel, name: str) -> None:
     other = {"nft": "iptables", "iptables": "nft"}[name]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitted
+from sidecar.errors import InterceptionError, KernelLacksRules, RulesNotPermitted, TableOfOthers
 from sidecar.interception import program
 from sidecar.interception.program import reason_of, run_program
 
@@ -66,6 +66,11 @@ LEGACY_FORBIDDEN = (
             "mnl.c:60: Unable to initialize Netlink socket: Protocol not supported\n",
             KernelLacksRules,
             " needs: Unable to initialize Netlink socket: Protocol not supported",
+        ),
+        (
+            "iptables v1.8.9 (nf_tables): table `nat' is incompatible, use 'nft' tool.\n",
+            TableOfOthers,
+            "keeper failed: table `nat' is incompatible, use 'nft' tool.",
         ),
         ("keeper: bad luck\n", InterceptionError, "keeper failed: keeper: bad luck"),
         ("", InterceptionError, "keeper failed: exit code 1"),

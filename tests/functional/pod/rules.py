@@ -119,6 +119,25 @@ def test_a_chain_of_others_before_ours_is_found(application: Application, family
     assert run_command(*SHOW).returncode == 0
 
 
+def test_a_table_that_iptables_cannot_read_is_left_alone(application: Application) -> None:
+    application.answer = answering(OK)
+    theirs = "tcp dport { 80, 443 } redirect to :8443"
+    run("nft", "add table ip nat; add chain ip nat own; add rule ip nat own " + theirs)
+    try:
+        intercept()
+        assert status("client", POD[4]) == 0
+        assert run_command(*SHOW).returncode == 0
+        refused = run_command(*APPLY, "--backend", "iptables")
+        assert refused.returncode == 3
+        assert "use 'nft' tool" in refused.stderr
+        assert run_command(*SHOW).returncode == 0
+        assert run_command(*REMOVE).stdout == "The rules are gone.\n"
+        assert status("client", POD[4]) == 200
+        assert theirs in heard("nft", "list", "table", "ip", "nat")
+    finally:
+        run("nft", "delete", "table", "ip", "nat")
+
+
 def tamper(backend: str) -> None:
     if backend == "nft":
         run("nft", "insert", "rule", "inet", "sidecar", "inbound", "tcp", "dport", "8000", "return")
