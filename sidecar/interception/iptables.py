@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
 from typing import Final
 
-from sidecar.interception.plan import Network, Plan
+from sidecar.interception.plan import Network, Plan, joined
 from sidecar.setting import PortRange
 
 #: Where ``show`` writes the wanted rules down, without force, to compare them.
@@ -116,7 +116,7 @@ def _inbound(plan: Plan, family: int) -> Iterator[str]:
     yield "-m addrtype ! --dst-type LOCAL -j RETURN"
     yield from _of_networks(plan.except_sources, "-s", family)
     yield from (f"-p tcp {_port(each)} -j RETURN" for each in plan.spared)
-    for selected in [f"{_port(each)} " for each in plan.ports] or [""]:
+    for selected in [f"{_port(each)} " for each in joined(plan.ports)] or [""]:
         yield f"-p tcp {selected}-j REDIRECT --to-ports {plan.to}"
 
 
@@ -125,7 +125,7 @@ def _outbound(plan: Plan, to: int, family: int) -> Iterator[str]:
     yield "-o lo -j RETURN"
     yield f"-d {_LOOPBACK[family]} -j RETURN"
     yield from _of_networks(plan.outbound_except_networks, "-d", family)
-    yield from (f"-p tcp {_port(each)} -j RETURN" for each in plan.outbound_except_ports)
+    yield from (f"-p tcp {_port(each)} -j RETURN" for each in joined(plan.outbound_except_ports))
     yield f"-p tcp -j REDIRECT --to-ports {to}"
 
 

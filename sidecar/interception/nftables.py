@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Network
 from typing import Final
 
-from sidecar.interception.plan import Network, Plan
+from sidecar.interception.plan import Network, Plan, joined
 from sidecar.setting import PortRange
 
 TABLE: Final = "sidecar"
@@ -99,4 +99,4 @@ def _of_networks(networks: Sequence[Network], side: str) -> Iterator[str]:
 
 
 def _set(ranges: Sequence[PortRange]) -> str:
-    return f"{{ {', '.join(map(str, ranges))} }}"
+    return f"{{ {', '.join(map(str, joined(ranges)))} }}"

@@ -1,5 +1,7 @@
 """The rules say what the plan says, for nft and for iptables, and always in the same words."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +132,15 @@ def test_the_chains_of_one_port() -> None:
         "-A SIDECAR_INBOUND -p tcp -m tcp --dport 8000 -j REDIRECT --to-ports 15006",
     ]
     assert jump_rules(SIMPLE) == ["-A PREROUTING -p tcp -j SIDECAR_INBOUND"]
+
+
+def test_the_same_ports_in_other_words_are_the_same_rules() -> None:
+    one, other = (
+        replace(FULL, ports=tuple(map(parse_port_range, texts.split(","))))
+        for texts in ("9000,8000-8010", "8000-8005,8006,9000,8007-8010")
+    )
+    assert build_script(one) == build_script(other)
+    assert chain_rules(one, 4) == chain_rules(other, 4)
 
 
 def test_each_family_has_its_own_networks() -> None:
