@@ -26,6 +26,9 @@ RUN apt-get update \
 # What runs has no use for an installer.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip*
 COPY --from=build /opt/sidecar /opt/sidecar
+# The base image's modules come uncompiled, and nothing is written at run time: what a start and a
+# health check import is compiled here, or each of them would do it again.
+RUN /opt/sidecar/bin/python -c "import sidecar.app.lifecycle, sidecar.cli.run, sidecar.cli.healthcheck"
 ENV PATH=/opt/sidecar/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
