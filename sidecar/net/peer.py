@@ -1,13 +1,14 @@
 """Who is at the other end of a connection, how it is told the end, and what it said before its own.
 
-Used by ``proxy.connection`` for the forwarding fields, by ``admin.routes`` for what only this
-machine may ask, and by ``net.flow`` for connections that break off.
+Used by the connections of callers, by ``admin.routes`` for what only this machine may ask, and by
+``net.flow`` for connections that break off.
 """
 
 import asyncio
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -15,6 +16,14 @@ from typing import Final
 MAX_UNREAD_BYTES: Final = 256 * 1024
 
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
+
+# Found dead after some five minutes of silence and as many questions.
+_KEEPALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 0), 180),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", 0), 30),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 0), 4),
+)
 
 
 def peer_address(transport: asyncio.BaseTransport) -> bytes:
@@ -32,6 +41,27 @@ def peer_address(transport: asyncio.BaseTransport) -> bytes:
     if host.startswith("::ffff:"):
         host = host.removeprefix("::ffff:")
     return host.partition("%")[0].encode("ascii", "replace")
+
+
+def find_when_gone(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel ask a peer that is silent for long whether it is still there."""
+    _set(transport, _KEEPALIVE)
+
+
+def keep_urgent(transport: asyncio.BaseTransport) -> None:
+    """Leave a byte that is sent as urgent (RFC 9293, section 3.8.5) in its place among the others.
+
+    The event loop does not ask for it elsewhere, and it would be lost.
+    """
+    _set(transport, ((socket.SOL_SOCKET, socket.SO_OOBINLINE, 1),))
+
+
+def _set(transport: asyncio.BaseTransport, options: Iterable[tuple[int, int, int]]) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family != socket.AF_UNIX:
+        for level, option, value in options:
+            with suppress(OSError):
+                connection.setsockopt(level, option, value)
 
 
 def reset_on_close(transport: asyncio.BaseTransport) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from sidecar.errors import ClientGone, RequestError
 from sidecar.net.flow import Flow
-from sidecar.net.peer import peer_address, reset_on_close
+from sidecar.net.peer import find_when_gone, peer_address, reset_on_close
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.intake import LINGER_S, Intake
 from sidecar.proxy.pipeline import Pipeline
@@ -107,6 +107,8 @@ class ClientConnection(Intake):
     # --- requests, one after another ---
 
     async def _serve(self) -> None:
+        if self.transport is not None:
+            find_when_gone(self.transport)  # nothing else ends a tunnel in which nobody speaks
         try:
             while await self._serve_one():
                 pass

@@ -8,29 +8,16 @@ The base of ``proxy.opaque`` and ``proxy.outbound``, and what they join their cl
 """
 
 import asyncio
-import socket
-from contextlib import suppress
 from typing import Final, cast
 
 from sidecar.errors import ClientGone
 from sidecar.net.flow import Flow
-from sidecar.net.peer import reset_on_close
+from sidecar.net.peer import find_when_gone, keep_urgent, reset_on_close
 
 #: After both sides have said everything, for how long one may read nothing of it.
 LINGER_S: Final = 60.0
 #: Before the tunnel is there, so much is taken from a peer and no more.
 MAX_EARLY_BYTES: Final = 64 * 1024
-
-_OPTIONS: Final = (
-    # A byte that is sent as urgent (RFC 9293, section 3.8.5) would be lost: the event loop does not
-    # ask for it. It stays in its place among the others.
-    (socket.SOL_SOCKET, socket.SO_OOBINLINE, 1),
-    # Found dead after some five minutes of silence and as many questions.
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 0), 180),
-    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", 0), 30),
-    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 0), 4),
-)
 
 
 class OpaqueEnd(Flow):
@@ -71,11 +58,8 @@ class OpaqueEnd(Flow):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's, though they do the same.
         self.transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("socket")
-        if name is not None and name.family != socket.AF_UNIX:
-            for level, option, value in _OPTIONS:
-                with suppress(OSError):
-                    name.setsockopt(level, option, value)
+        find_when_gone(transport)
+        keep_urgent(transport)
 
     def data_received(self, data: bytes) -> None:
         if self.tunnel is not None:

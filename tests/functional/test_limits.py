@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.functional.application import Application, Request, Talk
-from tests.functional.client import Client, request
+from tests.functional.client import PATIENCE_S, Client, request
 from tests.functional.conftest import Launch
 from tests.functional.hostile import Beside, is_healthy, many_clients, naming_its_target
 from tests.functional.sidecar_process import COMMAND, SidecarProcess, wait_until
@@ -335,6 +336,36 @@ def test_a_hard_limit_of_open_files_that_is_too_low_is_told(
     (line,) = [line for line in sidecar.log if "open fewer files" in line["message"]]
     assert (line["level"], line["allowed"], line["needed"]) == ("warning", 64, 100 + 512 + 256)
     assert is_healthy(sidecar)
+
+
+def test_the_kernel_finds_out_whether_a_silent_client_is_gone(
+    sidecar: SidecarProcess, application: Application
+) -> None:
+    """One that vanished in a tunnel, or waiting for an event, would stay for ever."""
+    asked = threading.Event()
+
+    def answer_late(talk: Talk, received: Request) -> None:
+        asked.set()
+
+    application.answer = answer_late
+    with sidecar.connect() as client:
+        client.send(request("/events"))
+        assert asked.wait(PATIENCE_S)
+        assert kernel_timer(sidecar, client) == KEEP_ALIVE
+
+
+#: What ``/proc/net/tcp`` says of a connection with a timer that sends nothing of ours again.
+KEEP_ALIVE = "02"
+
+
+def kernel_timer(sidecar: SidecarProcess, client: Client) -> str:
+    """The kind of the timer that runs for the sidecar's end of a connection."""
+    ours, theirs = sidecar.inbound_address[1], client.socket.getsockname()[1]
+    for line in Path(f"/proc/{sidecar.pid}/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, _, timer, *_ = line.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (ours, theirs):
+            return timer.partition(":")[0]
+    raise AssertionError("there is no such connection")
 
 
 #: The program, on whose admin port a connection may do nothing for half a second.
