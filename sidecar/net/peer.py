@@ -1,11 +1,9 @@
-"""Who is at the other end of a connection, how it is told the end, and what it said before its own.
+"""Who is at the other end of a connection, how it is let go, and what it said before it went.
 
-Used by the connections of callers, by ``admin.routes`` for what only this machine may ask, and by
-``net.flow`` for connections that break off.
+Used by connections.
 """
 
 import asyncio
-import ipaddress
 import socket
 import struct
 from collections.abc import Iterable
@@ -91,11 +89,3 @@ def unread_bytes(transport: asyncio.BaseTransport) -> bytes:
                 pieces.append(piece)
                 left -= len(piece)
     return b"".join(pieces)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address text is of this machine's loopback."""
-    try:
-        return ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
-    except ValueError:
-        return False

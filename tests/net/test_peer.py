@@ -1,6 +1,6 @@
 import pytest
 
-from sidecar.net.peer import is_loopback, peer_address
+from sidecar.net.peer import peer_address
 from tests.net.transports import FakeTransport
 
 
@@ -29,24 +29,3 @@ class From(FakeTransport):
 )
 def test_a_peer_has_one_name(name: object, address: bytes) -> None:
     assert peer_address(From(name)) == address
-
-
-@pytest.mark.parametrize(
-    ("address", "is_local"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.9.1", True),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("10.0.0.1", False),
-        ("::ffff:10.0.0.1", False),
-        ("::", False),
-        ("0.0.0.0", False),
-        ("unix", False),
-        ("", False),
-        ("127.0.0.1.example", False),
-        ("localhost", False),
-    ],
-)
-def test_only_this_machine_is_loopback(address: str, is_local: bool) -> None:
-    assert is_loopback(address) is is_local
