@@ -65,13 +65,14 @@ class Upstream:
 
         Raises :class:`UpstreamBusy`, :class:`UpstreamRefused` or :class:`UpstreamTimeout`.
         """
+        latest = self._latest_wait()
         while not self._is_closed:
             connection = self.take_idle(must_be_fresh=must_be_fresh)
             if connection is not None:
                 return connection
             if self._pool.has_room() or self._pool.has_idle():
-                return await self.acquire_new()
-            await self._wait_for_room()
+                return await self._acquire_new(latest)
+            await self._wait_for_room(latest)
         raise Draining("The sidecar is shutting down.")
 
     async def acquire_new(self) -> UpstreamConnection:
@@ -79,10 +80,13 @@ class Upstream:
 
         Raises as :meth:`acquire` does.
         """
+        return await self._acquire_new(self._latest_wait())
+
+    async def _acquire_new(self, latest: float | None) -> UpstreamConnection:
         while not self._pool.has_room() and not self._is_closed:
             stale = self._pool.evict_oldest()
             if stale is None:
-                await self._wait_for_room()
+                await self._wait_for_room(latest)
             else:
                 self.discard(stale)
         if self._is_closed:
@@ -134,11 +138,16 @@ class Upstream:
         while self._waiters:
             self._wake_one()
 
-    async def _wait_for_room(self) -> None:
+    def _latest_wait(self) -> float | None:
+        """Until when, in loop time, a request waits for room, however often others are quicker."""
+        timeout_s = self._connect_timeout_s
+        return self._loop.time() + timeout_s if timeout_s else None
+
+    async def _wait_for_room(self, latest: float | None) -> None:
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(self._connect_timeout_s or None):
+            async with asyncio.timeout_at(latest):
                 await waiter
         except TimeoutError:
             raise UpstreamBusy("All connections to the application are in use.") from None

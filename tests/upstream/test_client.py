@@ -155,3 +155,21 @@ async def test_after_the_close_nothing_is_lent_and_nobody_waits(url: str) -> Non
         await upstream.acquire(must_be_fresh=False)
     upstream.give_back(first)
     assert upstream.take_idle(must_be_fresh=False) is None
+
+
+async def test_whoever_is_overtaken_again_and_again_waits_no_longer_than_said(url: str) -> None:
+    upstream = upstream_of(url, limit=1, connect_timeout_s=0.5)
+    busy = await upstream.acquire(must_be_fresh=False)
+    await use(busy)
+    waiting = asyncio.ensure_future(upstream.acquire(must_be_fresh=False))  # noqa: TID251
+    for _ in range(100):  # for ten seconds, if need be
+        await asyncio.sleep(0.1)
+        if waiting.done():
+            break
+        upstream.give_back(busy)
+        overtaking = upstream.take_idle(must_be_fresh=False)
+        assert overtaking is busy
+        await use(busy)
+    with pytest.raises(UpstreamBusy):
+        await asyncio.wait_for(waiting, 0)
+    upstream.close()
