@@ -236,7 +236,7 @@ def _request_filter(auth: AuthSettings, removal: TokenRemoval, identity: Identit
         is_respelled = folded in folded_tokens and key not in tokens
         return folded in hidden or is_respelled or identity.is_forged(key)
 
-    return Filter(ends_here, never_trailers=tokens)
+    return Filter(ends_here, guarded=tokens)
 
 
 def _rule_tally(auth: AuthSettings) -> RuleTally:

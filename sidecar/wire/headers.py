@@ -47,24 +47,24 @@ _MAX_REMEMBERED: Final = 2048
 class Filter:
     """Says of a field name whether it ends here, and remembers what it said.
 
-    ``is_ours`` is asked once for each name that is not hop-by-hop anyway. ``never_trailers`` travel
-    in a head alone, where they were looked at. The memory is bounded: a client can make it forget,
-    not grow.
+    ``is_ours`` is asked once for each name that is not hop-by-hop anyway. ``guarded``
+    names have been looked at in the head: Connection cannot drop them, and no trailer adds to them.
+    The memory is bounded: a client can make it forget, not grow.
     """
 
-    __slots__ = ("_is_ours", "_never_trailers", "_verdicts")
+    __slots__ = ("_guarded", "_is_ours", "_verdicts")
 
     def __init__(
-        self, is_ours: Callable[[bytes], bool], *, never_trailers: Set[bytes] = frozenset()
+        self, is_ours: Callable[[bytes], bool], *, guarded: Set[bytes] = frozenset()
     ) -> None:
         self._is_ours = is_ours
-        self._never_trailers = never_trailers
+        self._guarded = guarded
         self._verdicts: dict[bytes, bool] = {}
 
     def travelling(self, head: Head) -> list[Field]:
         """The fields that travel on, in order."""
         verdicts = self._verdicts
-        named = connection_named(head)
+        named = connection_named(head) - self._guarded
         try:
             fields = [field for field in head.fields if not verdicts[field[0]]]
         except KeyError:
@@ -75,7 +75,7 @@ class Filter:
     def travelling_trailers(self, head: Head, trailers: list[Field]) -> list[Field]:
         """Those trailers that the head's ``Trailer`` field announced (RFC 9110, section 6.6.2) and
         that may travel on: a forged identity, or a token, is none the better for coming last."""
-        announced = set(head.members(b"trailer")) - HOP_BY_HOP - self._never_trailers
+        announced = set(head.members(b"trailer")) - HOP_BY_HOP - self._guarded
         return [
             field for field in trailers if field[0] in announced and not self._is_ours(field[0])
         ]

@@ -89,6 +89,16 @@ def test_a_second_spelling_of_the_tokens_field_does_not_reach_the_application(
     assert [name for name in application.last.names if b"oken" in name.lower()] == [b"X-Api-Token"]
 
 
+@pytest.mark.parametrize("name", ["X-Api-Token", "authorization"])
+def test_naming_the_tokens_field_in_connection_does_not_take_the_token_away(
+    sidecar: SidecarProcess, application: Application, signer: Signer, name: str
+) -> None:
+    token = signer.token()
+    value = token if name == "X-Api-Token" else f"Bearer {token}"
+    assert sidecar.ask(request("/me", f"{name}: {value}", f"Connection: {name}")).status == 200
+    assert application.last.value(name) == value.encode()
+
+
 def test_a_token_in_a_trailer_does_not_reach_the_application(
     sidecar: SidecarProcess, application: Application, signer: Signer, stranger: Signer
 ) -> None:
