@@ -32,7 +32,7 @@ BLOCKS: Mapping[str, Values] = {
         "app": {"image": {"digest": f"sha256:{'a' * 64}"}},
         "sidecar": {"image": {"digest": f"sha256:{'b' * 64}"}},
     },
-    "recreate": {"workload": {"strategy": {"type": "Recreate", "rollingUpdate": None}}},
+    "recreate": {"workload": {"strategy": {"type": "Recreate"}}},
     "command": {"app": {"command": ["python"], "args": ["-m", "app"], "workingDir": "/app"}},
     "environment": {
         "app": {
@@ -125,6 +125,9 @@ BLOCKS: Mapping[str, Values] = {
     },
     "a node's port": {"service": {"type": "NodePort", "nodePort": 30080, "clusterIP": "10.1.2.3"}},
     "a balancer": {"service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}},
+    "no address": {"service": {"clusterIP": "None"}},
+    "a port's name like a number": {"service": {"portName": "123"}},
+    "a registry's port": {"app": {"image": {"repository": "localhost:5000/a_b/c--d.e/thoughts"}}},
     "no Services": {"service": {"enabled": False}, "adminService": {"enabled": False}},
     "somebody's account": {
         "serviceAccount": {"create": False, "name": "runner", "automountToken": True}

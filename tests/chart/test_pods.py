@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scripts.chart.render import cases, documents, examples, render
+from scripts.chart.render import Document, cases, documents, examples, render
 from tests.chart.blocks import BLOCKS, LEAST, NEEDS_NATIVE, Values, merged, with_block
 
 NATIVE, PLAIN = "v1.34.0", "v1.28.0"
@@ -307,12 +307,34 @@ def test_a_version_that_no_label_can_hold_is_written_as_one_that_it_can() -> Non
     assert len(labels["version"]) <= 63
 
 
+def of_kind(kind: str, values: Values) -> Document:
+    (found,) = (each for each in documents(render(values)) if each["kind"] == kind)
+    return found
+
+
+def test_a_deployment_that_is_recreated_has_nothing_of_the_rolling_default() -> None:
+    strategy = of_kind("Deployment", with_block("recreate"))["spec"]["strategy"]
+    assert strategy == {"type": "Recreate"}
+
+
+# --- helm test ---------------------------------------------------------------------------------
+
+
+def test_where_a_service_has_no_address_its_callers_use_the_pods_port() -> None:
+    def called(values: Values) -> Any:
+        (container,) = of_kind("Pod", values)["spec"]["containers"]
+        return next(each["value"] for each in container["env"] if each["name"] == "CALLERS_URL")
+
+    assert called(LEAST) == "http://thoughts-backend:80"
+    assert called(with_block("no address")) == "http://thoughts-backend:15006"
+
+
 # --- who may connect ---------------------------------------------------------------------------
 
 
 def ports_for_callers(values: Values) -> list[Any]:
     """Those that the NetworkPolicy opens to callers."""
-    (policy,) = (each for each in documents(render(values)) if each["kind"] == "NetworkPolicy")
+    policy = of_kind("NetworkPolicy", values)
     return [
         (port["port"], port["endPort"]) if "endPort" in port else port["port"]
         for port in policy["spec"]["ingress"][0]["ports"]

@@ -17,6 +17,7 @@ MAY_BE_NONE = (
     "workload.job.ttlSecondsAfterFinished",
     "autoscaling.targetCPUUtilizationPercentage",
 )
+PUBLIC = "-----BEGIN PUBLIC KEY-----\n…"
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nMC4CAQ…\n-----END PRIVATE KEY-----\n"
 
 
@@ -67,10 +68,43 @@ def refusal(values: Values) -> str:
         ({"preflight": {"dependencies": True}}, "preflight.dependencies has nothing to wait for"),
         ({"autoscaling": {"enabled": True, "minReplicas": 11}},
          "autoscaling.minReplicas is more than autoscaling.maxReplicas: swap them."),
+        ({"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}},
+         "autoscaling has nothing to decide by"),
+        ({"workload": {"minReadySeconds": 600}},
+         "workload.progressDeadlineSeconds has to be more than workload.minReadySeconds, 600"),
+        ({"pod": {"terminationGracePeriodSeconds": 5}},
+         "pod.terminationGracePeriodSeconds is 5, and the application is told to end after 5"),
+        ({"app": {"probes": {"readiness": {"periodSeconds": 3}}}},
+         "app.probes.readiness says nothing to do"),
+        ({"app": {"volumeMounts": [{"name": "a", "mountPath": "/tmp/"}]}},
+         "app.volumeMounts has a /tmp of its own: set app.tmpDir to false."),
+        ({"pod": {"containers": [{"name": "sidecar"}]}},
+         "pod: the chart has a container sidecar of its own: give yours another name."),
+        ({"pod": {"volumes": [{"name": "app-tmp"}]}},
+         "pod.volumes: the chart has a volume app-tmp of its own: give yours another name."),
+        ({"service": {"nodePort": 30080}}, "service.nodePort means nothing for service.type"),
+        ({"service": {"externalTrafficPolicy": "Local"}},
+         "service.externalTrafficPolicy means nothing for service.type ClusterIP"),
+        ({"service": {"type": "NodePort", "clusterIP": "None"}},
+         "service.clusterIP None is for service.type ClusterIP only"),
+        ({"keyring": {"inline": {"a": PUBLIC, "a.pub": PUBLIC}}},
+         "keyring.inline has a.pub twice, as a and with its ending: leave one out."),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_refused_with_what_to_set(values: Values, sentence: str) -> None:
     assert sentence in refusal(merged(LEAST, values))
+
+
+@pytest.mark.parametrize("name", ["my.app", "1app", f"{'a' * 49}.b"])
+def test_a_release_of_which_no_service_can_be_named_is_refused(name: str) -> None:
+    with pytest.raises(helm_python.HelmError, match="set fullnameOverride"):
+        render(LEAST, name=name)
+    assert render(merged(LEAST, {"fullnameOverride": "thoughts"}), name=name)
+
+
+def test_one_number_may_be_a_port_of_tcp_and_of_udp() -> None:
+    http3 = {"name": "http3", "containerPort": 8000, "protocol": "UDP"}
+    assert render(merged(LEAST, {"app": {"extraPorts": [http3]}}))
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -114,6 +148,24 @@ def test_a_private_key_is_not_repeated() -> None:
         ({"networkPolicy": {"callers": [{"podSelektor": {}}]}}, "'/networkPolicy/callers/0'"),
         ({"monitoring": {"scrapeInterval": "0.5s"}}, "'/monitoring/scrapeInterval'"),
         ({"interception": {"ports": ["http"]}}, "'/interception/ports/0'"),
+        ({"interception": {"ports": ["0100-0200"]}}, "'/interception/ports/0'"),
+        ({"interception": {"ports": ["60000-70000"]}}, "'/interception/ports/0'"),
+        ({"interception": {"exceptSources": ["10.0.0.0/33"]}}, "'/interception/exceptSources/0'"),
+        ({"networkPolicy": {"nodeCIDRs": ["10.0.0.1"]}}, "'/networkPolicy/nodeCIDRs/0'"),
+        ({"app": {"image": {"repository": "thoughts:v2.3"}}}, "'/app/image/repository'"),
+        ({"app": {"image": {"tag": "feature/x"}}}, "'/app/image/tag'"),
+        ({"app": {"probes": {"startup": {"httpGet": {"path": "/a%00"}}}}},
+         "'/app/probes/startup/httpGet/path'"),
+        ({"commonLabels": {"team": "a b"}}, "'/commonLabels/team'"),
+        ({"pod": {"labels": {"te am": "a"}}}, "'/pod/labels'"),
+        ({"nameOverride": "a" * 64}, "'/nameOverride'"),
+        ({"fullnameOverride": "a" * 51}, "'/fullnameOverride'"),
+        ({"keyring": {"existingSecret": "My_Keys"}}, "'/keyring/existingSecret'"),
+        ({"sidecar": {"probes": {"liveness": {"periodSeconds": 0}}}},
+         "'/sidecar/probes/liveness/periodSeconds'"),
+        ({"podDisruptionBudget": {"minAvailable": "500%"}}, "'/podDisruptionBudget/minAvailable'"),
+        ({"monitoring": {"prometheusRule": {"runbookBaseUrl": "wiki: x"}}},
+         "'/monitoring/prometheusRule/runbookBaseUrl'"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_its_path(values: Values, path: str) -> None:

@@ -5,7 +5,7 @@ them are said at once. What the schema can say, it says: these are about values 
 
 {{- define "sidecar.checks" -}}
 {{- $problems := list -}}
-{{- range $name := list "workload" "keyring" "ports" "interception" "waiting" "config" -}}
+{{- range $name := list "workload" "pod" "service" "keyring" "ports" "interception" "waiting" "config" -}}
 {{- range splitList "\n" (include (printf "sidecar.checks.%s" $name) $) -}}
 {{- with trim . -}}{{- $problems = append $problems . -}}{{- end -}}
 {{- end -}}
@@ -36,8 +36,67 @@ workload.kind: a {{ $kind }} completes only beside a native sidecar, which needs
 {{- if and (eq "true" (toString $values.sidecar.native)) (not (include "sidecar.isSince" (list . 28))) }}
 sidecar.native: needs Kubernetes 1.28 with the feature SidecarContainers, or 1.29; set it to auto.
 {{- end }}
-{{- if and (eq $kind "Deployment") $values.autoscaling.enabled (gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) }}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" (include "sidecar.fullname" .)) }}
+The release's name, {{ .Release.Name }}, is none that a Service can have (lower-case letters, digits and -, a letter first): set fullnameOverride.
+{{- end }}
+{{- if eq $kind "Deployment" }}
+{{- if ge (int $values.workload.minReadySeconds) (int $values.workload.progressDeadlineSeconds) }}
+workload.progressDeadlineSeconds has to be more than workload.minReadySeconds, {{ int $values.workload.minReadySeconds }}: no rollout would be in time.
+{{- end }}
+{{- with $values.autoscaling }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
 autoscaling.minReplicas is more than autoscaling.maxReplicas: swap them.
+{{- end }}
+{{- if and .enabled (not (or .targetCPUUtilizationPercentage .targetMemoryUtilizationPercentage .metrics)) }}
+autoscaling has nothing to decide by: set targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What Kubernetes would refuse of the pods. */}}
+{{- define "sidecar.checks.pod" -}}
+{{- $values := .Values -}}
+{{- if ne $values.workload.kind "None" }}
+{{- $delay := include "sidecar.stopDelaySeconds" . | int }}
+{{- $grace := include "sidecar.terminationGracePeriodSeconds" . | int }}
+{{- if and $delay (not $values.app.lifecycle) (ge $delay $grace) }}
+pod.terminationGracePeriodSeconds is {{ $grace }}, and the application is told to end after {{ $delay }} seconds only (app.stopDelaySeconds, or shutdown.drain): give more, or leave it out.
+{{- end }}
+{{- range $name, $probe := dict "startup" $values.app.probes.startup "liveness" $values.app.probes.liveness "readiness" $values.app.probes.readiness }}
+{{- if and $probe (not (or $probe.httpGet $probe.exec $probe.tcpSocket $probe.grpc)) }}
+app.probes.{{ $name }} says nothing to do: set its httpGet (with a path), exec, tcpSocket or grpc, or leave it out.
+{{- end }}
+{{- end }}
+{{- range $values.app.volumeMounts }}
+{{- if and $values.app.tmpDir (eq "/tmp" (clean .mountPath)) }}
+app.volumeMounts has a /tmp of its own: set app.tmpDir to false.
+{{- end }}
+{{- end }}
+{{- range concat (default list $values.pod.initContainers) (default list $values.pod.containers) }}
+{{- if has .name (list "app" "sidecar" "intercept" "dependencies") }}
+pod: the chart has a container {{ .name }} of its own: give yours another name.
+{{- end }}
+{{- end }}
+{{- range $values.pod.volumes }}
+{{- if has .name (list "app-tmp" "sidecar-config" "sidecar-keys" "sidecar-state") }}
+pod.volumes: the chart has a volume {{ .name }} of its own: give yours another name.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "sidecar.checks.service" -}}
+{{- with .Values.service }}
+{{- if and .enabled (eq .type "ClusterIP") .nodePort }}
+service.nodePort means nothing for service.type ClusterIP: set NodePort or LoadBalancer, or leave it out.
+{{- end }}
+{{- if and .enabled (eq .type "ClusterIP") .externalTrafficPolicy }}
+service.externalTrafficPolicy means nothing for service.type ClusterIP: set NodePort or LoadBalancer, or leave it out.
+{{- end }}
+{{- if and .enabled (ne .type "ClusterIP") (eq "None" .clusterIP) }}
+service.clusterIP None is for service.type ClusterIP only: leave one out.
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -47,7 +106,13 @@ autoscaling.minReplicas is more than autoscaling.maxReplicas: swap them.
 {{- if and (ne $mode "off") (not (or .existingSecret .existingConfigMap .inline .urls .issuers)) }}
 keyring has no source of keys while sidecar.config.auth.mode is {{ $mode }}: set keyring.existingSecret, existingConfigMap, inline, urls or issuers, or the mode to off.
 {{- end }}
+{{- $files := list }}
 {{- range $id, $text := .inline }}
+{{- $file := include "sidecar.keyFile" $id }}
+{{- if has $file $files }}
+keyring.inline has {{ $file }} twice, as {{ trimSuffix ".pub" $file }} and with its ending: leave one out.
+{{- end }}
+{{- $files = append $files $file }}
 {{- $isKey := not (regexMatch "\\.(since|revoked)$" $id) }}
 {{- if or (contains "PRIVATE KEY" $text) (and $isKey (regexMatch "\"(d|k)\"\\s*:" $text)) }}
 keyring.inline.{{ $id }} is a private key: put the public one here ({{ $id }}.pub of `sidecar keys generate`), and take the private key for known to others.
@@ -89,7 +154,9 @@ keyring: ca means nothing for {{ $place }}; leave it out.
 {{- end -}}
 {{- $ports = append $ours (list "app.port" $values.app.port) -}}
 {{- range $index, $port := $values.app.extraPorts -}}
+{{- if eq "TCP" (default "TCP" $port.protocol) -}}
 {{- $ports = append $ports (list (printf "app.extraPorts[%d].containerPort" $index) $port.containerPort) -}}
+{{- end -}}
 {{- end -}}
 {{- $taken := dict -}}
 {{- range $ports }}

@@ -34,6 +34,11 @@
 {{- define "sidecar.keysDir" -}}/etc/sidecar/keys{{- end -}}
 {{- define "sidecar.stateDir" -}}/var/lib/sidecar{{- end -}}
 
+{{/* The file of an entry of keyring.inline. */}}
+{{- define "sidecar.keyFile" -}}
+{{- regexMatch "\\.(pub|pem|crt|jwk|json|since|revoked)$" . | ternary . (printf "%s.pub" .) -}}
+{{- end -}}
+
 {{/* A list, of a setting that may be one value, several or none. */}}
 {{- define "sidecar.several" -}}
 {{- if kindIs "slice" . -}}{{- toYaml . -}}
