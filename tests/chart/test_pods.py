@@ -329,6 +329,35 @@ def test_where_a_service_has_no_address_its_callers_use_the_pods_port() -> None:
     assert called(with_block("no address")) == "http://thoughts-backend:15006"
 
 
+# --- pods of Helm's hooks ----------------------------------------------------------------------
+
+
+def hooks(values: Values) -> list[Document]:
+    """The pods of the preflight and of the test, which are no replicas."""
+    found = documents(render(merged(values, {"preflight": {"config": True}})))
+    pods = [each for each in found if each["kind"] == "Pod"]
+    return pods + [each["spec"]["template"] for each in found if each["kind"] == "Job"]
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [{"app": "thoughts"}, {"app.kubernetes.io/instance": "thoughts-backend"},
+     {"app": "thoughts", "tier": "backend"}],
+)  # fmt: skip
+def test_no_service_leads_to_the_pod_of_a_hook(selector: dict[str, str]) -> None:
+    values = {"selectorLabels": selector, "commonLabels": {"app": "thoughts", "tier": "backend"}}
+    for pod in hooks(merged(LEAST, values)):
+        assert not selector.items() <= pod["metadata"]["labels"].items()
+
+
+def test_the_pods_of_hooks_run_where_the_replicas_may() -> None:
+    both = merged(with_block("placement"), BLOCKS["names elsewhere"])
+    replica = of_kind("Deployment", both)["spec"]["template"]["spec"]
+    for pod in hooks(both):
+        for name in ("nodeSelector", "tolerations", "affinity", "dnsConfig", "hostAliases"):
+            assert pod["spec"][name] == replica[name]
+
+
 # --- who may connect ---------------------------------------------------------------------------
 
 
