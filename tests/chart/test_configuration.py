@@ -141,6 +141,19 @@ def test_of_several_ports_a_service_leads_to_the_applications(tmp_path: Path) ->
 
 RULE = {"paths": ["/*"]}
 CONTRADICTIONS: dict[str, Values] = {
+    "a start held back for too long": with_config(outbound={"detect_timeout": "6s"}),
+    "no time to connect": with_config(outbound={"connect_timeout": "99ms"}),
+    "a token of a moment": with_config(auth={"forward": {"resign": {"lifetime": "9.5s"}}}),
+    "a token of a day": with_config(auth={"forward": {"resign": {"lifetime": "1d"}}}),
+    "keys asked for without a pause": merged(
+        LEAST, {"keyring": {"urls": [{"url": "https://a.example/k", "refresh": "500ms"}]}}
+    ),
+    "a dependency asked without a pause": merged(
+        LEAST, {"dependencies": {"a": {"url": "http://a/version", "interval": 0}}}
+    ),
+    "a dependency's answer awaited for too long": merged(
+        LEAST, {"dependencies": {"a": {"url": "http://a/version", "timeout": "1m1s"}}}
+    ),
     "no keys": merged(LEAST, {"keyring": {"existingSecret": ""}}),
     "a place twice": with_config(auth={"from": [{"cookie": "a"}, {"cookie": "a"}]}),
     "a header of the connection": with_config(auth={"from": [{"header": "TE"}]}),

@@ -84,6 +84,14 @@ def test_a_way_around_is_warned_of_while_there_may_be_one() -> None:
     assert "reaches port" not in notes(with_block("network policy"))
 
 
+def test_an_autoscaler_that_has_nothing_to_compare_with_is_warned_of() -> None:
+    scaled = merged(LEAST, {"autoscaling": {"enabled": True}})
+    asked = {"app": {"resources": {"requests": {"cpu": "100m"}}}}
+    assert "app.resources.requests.cpu is not set" in notes(scaled)
+    assert "app.resources.requests" not in notes(merged(scaled, asked))
+    assert "app.resources.requests" not in notes(LEAST)
+
+
 @pytest.mark.parametrize("mode", ["observe", "off"])
 def test_a_mode_that_refuses_nobody_is_said(mode: str) -> None:
     assert f"auth.mode is {mode}: nobody is refused." in notes(with_block(mode))

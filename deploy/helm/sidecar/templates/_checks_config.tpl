@@ -11,6 +11,7 @@ versions, the calendar): `preflight.config` asks it.
 {{- include "sidecar.checks.forward" $auth }}
 {{- include "sidecar.checks.issues" $config }}
 {{- include "sidecar.checks.dependencies" $config }}
+{{- include "sidecar.checks.durations" $config }}
 {{- if $auth.allow_unbounded }}
 {{- if include "sidecar.seconds" (default 0 $auth.max_lifetime) | int }}
 sidecar.config.auth.allow_unbounded contradicts auth.max_lifetime, which bounds every token: leave one out.
@@ -177,6 +178,39 @@ dependencies.{{ $name }}.requires says the same as min, below and not: write one
 {{- end }}
 {{- if and $dependency.ca (hasPrefix "http://" (lower $dependency.url)) }}
 dependencies.{{ $name }}.ca means nothing for http: leave it out.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Those that have bounds. */}}
+{{- define "sidecar.checks.durations" -}}
+{{- $outbound := default dict .outbound -}}
+{{- $resign := default dict (default dict .auth.forward).resign -}}
+{{- $durations := list
+    (list "sidecar.config.outbound.detect_timeout" $outbound.detect_timeout "0" "5s")
+    (list "sidecar.config.outbound.connect_timeout" $outbound.connect_timeout "100ms" "")
+    (list "sidecar.config.auth.forward.resign.lifetime" $resign.lifetime "10s" "1h")
+-}}
+{{- range .auth.keyring -}}
+{{- $durations = append $durations (list (printf "keyring: refresh of %s" (coalesce .url .issuer .path)) .refresh "1s" "1d") -}}
+{{- end -}}
+{{- range $name, $dependency := .dependencies -}}
+{{- if kindIs "map" $dependency -}}
+{{- $durations = append $durations (list (printf "dependencies.%s.interval" $name) $dependency.interval "100ms" "") -}}
+{{- $durations = append $durations (list (printf "dependencies.%s.timeout" $name) $dependency.timeout "100ms" "1m") -}}
+{{- end -}}
+{{- end -}}
+{{- range $durations }}
+{{- $value := index . 1 }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $length := include "sidecar.milliseconds" $value | int64 }}
+{{- $least := include "sidecar.milliseconds" (index . 2) | int64 }}
+{{- $most := include "sidecar.milliseconds" (index . 3) | int64 }}
+{{- if lt $length $least }}
+{{ first . }} is {{ $value }}, less than {{ index . 2 }}.
+{{- else if and $most (gt $length $most) }}
+{{ first . }} is {{ $value }}, more than {{ index . 3 }}.
 {{- end }}
 {{- end }}
 {{- end }}

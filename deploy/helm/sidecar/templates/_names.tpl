@@ -101,11 +101,15 @@ annotations:
 
 {{/* Whole seconds, rounded up, of a duration such as 1m30s, 500ms or 0. */}}
 {{- define "sidecar.seconds" -}}
-{{- $units := dict "d" 86400.0 "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 0.001 -}}
+{{- divf (include "sidecar.milliseconds" .) 1000.0 | ceil | int64 -}}
+{{- end -}}
+
+{{- define "sidecar.milliseconds" -}}
+{{- $units := dict "d" 86400000.0 "h" 3600000.0 "m" 60000.0 "s" 1000.0 "ms" 1.0 -}}
 {{- $sum := 0.0 -}}
 {{- range regexFindAll "[0-9.]+(ms|[dhms])" (toString .) -1 -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
 {{- $sum = addf $sum (mulf (float64 (trimSuffix $unit .)) (index $units $unit)) -}}
 {{- end -}}
-{{- ceil $sum | int -}}
+{{- ceil $sum | int64 -}}
 {{- end -}}
