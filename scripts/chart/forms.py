@@ -227,5 +227,5 @@ FORMS: Mapping[str, Schema] = {
     "monitoring.prometheusRule.keyMaxAgeSeconds": _AT_LEAST_ONE,
     "monitoring.dashboard.labels": _LABELS,
     "monitoring.dashboard.annotations": _ANNOTATIONS,
-    "tests.protectedPath": {"type": "string", "pattern": "^(/.*)?$"},
+    "tests.protectedPath": {"type": "string", "pattern": r"^(/\S*)?$"},
 }  # fmt: skip

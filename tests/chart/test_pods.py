@@ -320,6 +320,12 @@ def test_a_deployment_that_is_recreated_has_nothing_of_the_rolling_default() -> 
 # --- helm test ---------------------------------------------------------------------------------
 
 
+def test_the_path_that_needs_a_token_is_not_that_of_a_probe_at_the_root() -> None:
+    values = merged(LEAST, {"app": {"probes": {"readiness": {"httpGet": {"path": "/"}}}}})
+    (container,) = of_kind("Pod", values)["spec"]["containers"]
+    assert {"name": "PROTECTED_PATH", "value": "/helm-test"} in container["env"]
+
+
 def test_where_a_service_has_no_address_its_callers_use_the_pods_port() -> None:
     def called(values: Values) -> Any:
         (container,) = of_kind("Pod", values)["spec"]["containers"]
