@@ -112,8 +112,11 @@ class FleetWatch:
             build_status(build_fleet(current)),
             count_refusals(current),
         )
+        points = await self._load_points(picture)
+        # Nothing is kept of a question that was not answered to its end: else what it was the first
+        # to see would never be told as a change.
         before, self._picture = self._picture, picture
-        self._points = await self._load_points(picture)
+        self._points = self._count_points() if points is None else points
         self._answered_at = self._clock()
         if self._trouble:
             self._changes.append(
@@ -125,11 +128,16 @@ class FleetWatch:
         self._write(picture)
         return picture
 
-    async def _load_points(self, picture: Picture) -> Sequence[Point]:
-        if isinstance(self._source, Prometheus):
-            at, evidence = picture.status.fleet.asked_at, picture.report.evidence
-            newest = evidence.fleet.ring.newest
-            return await load_points(self._source, at, evidence.interval_s, newest)
+    async def _load_points(self, picture: Picture) -> Sequence[Point] | None:
+        """What a Prometheus remembers; the sidecars themselves remember nothing."""
+        if not isinstance(self._source, Prometheus):
+            return None
+        at, evidence = picture.status.fleet.asked_at, picture.report.evidence
+        newest = evidence.fleet.ring.newest
+        return await load_points(self._source, at, evidence.interval_s, newest)
+
+    def _count_points(self) -> Sequence[Point]:
+        """What was counted since the beginning, with the picture of now."""
         self._counted.sample(self._clock())
         return self._counted.points
 

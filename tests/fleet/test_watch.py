@@ -77,6 +77,22 @@ async def test_a_source_that_is_gone_leaves_the_last_state_and_since_when(
     assert state["changes"][0]["what"] == "Answers come again from a test."
 
 
+async def test_what_a_question_saw_that_broke_off_is_told_by_the_next(
+    world: World, watch: FleetWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: object) -> None:
+        raise FleetError("Nobody is there.")
+
+    world.says = current(at(USERS, "v3.0"))
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr(watch, "_load_points", broken)
+        await watch.look_again()
+    assert len(watch.state()["services"]["nodes"]) == 3  # the last state of which all is known
+    await watch.look_again()
+    said = [each["what"] for each in watch.state()["changes"]]
+    assert any(each.startswith("users-backend runs v3.0 (1)") for each in said)
+
+
 async def test_a_fault_of_ours_is_logged_and_does_not_end_the_watch(
     world: World, watch: FleetWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
