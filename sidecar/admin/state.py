@@ -16,6 +16,11 @@ from sidecar.rotation.moment import format_moment
 #: More than these are in the table alone.
 MAX_DRAWN: Final = 20
 
+#: What a replica cannot see, such as another that still signs with the key, is not in its verdict.
+_FOR_ALL: Final = (
+    "Whether an old key may go is said as far as this replica can tell; "
+    "of the whole fleet, ask sidecar rotate status."
+)
 _LINKS = ("keys", "dependencies", "metrics", "version", "config", "ready", "live")
 
 
@@ -64,8 +69,11 @@ def _status(waits_for: Mapping[str, str]) -> dict[str, str]:
 
 
 def _note(keys: Mapping[str, Any]) -> str:
-    """Since when what is shown was seen, and how far the watching of what is handed out reaches."""
+    """Since when what is shown was seen, for whom the verdicts speak, and how far the watching of
+    what is handed out reaches."""
     note = f"Seen by this replica since {keys['observing_since']}."
+    if any(key["generation"] == "old" for key in keys["keys"]):
+        note += f" {_FOR_ALL}"
     issuing = keys["issuing"]
     if issuing is None:
         return note

@@ -150,7 +150,11 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
     state = build_state(
         version={"service": "thoughts", "version": "v1", "commit": "c", "sidecar": "0.1"},
         waits_for={"keys": "none yet"},
-        keys={"observing_since": "2026-11-23T10:00:00Z", "keys": [{"id": "k"}], "issuing": None},
+        keys={
+            "observing_since": "2026-11-23T10:00:00Z",
+            "keys": [{"id": "k", "generation": "new"}],
+            "issuing": None,
+        },
         dependencies={
             "dependencies": [
                 {
@@ -176,7 +180,7 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
     )
     assert state["note"] == "Seen by this replica since 2026-11-23T10:00:00Z."
     assert state["status"] == {"kind": "bad", "text": "✗ not ready: keys"}
-    assert state["keys"] == [{"id": "k"}]
+    assert state["keys"] == [{"id": "k", "generation": "new"}]
     assert [each["reason"] for each in state["refusals"]] == ["missing", "expired"]
     assert state["history"] == [{"at": 10.0, "new": 1.25, "old": 0.5}]
     services = state["services"]
@@ -186,6 +190,24 @@ def test_the_state_is_made_of_what_the_reports_say() -> None:
         ["users", ">=v2", "v1", {"satisfied": False, "why": "too old"}]
     ]
     json.dumps(state)
+
+
+@pytest.mark.parametrize(("generation", "is_said"), [("new", False), ("old", True)])
+def test_beside_an_old_key_it_is_said_that_one_replica_speaks_for_itself(
+    generation: str, is_said: bool
+) -> None:
+    since = "2026-11-23T10:00:00Z"
+    keys = {"keys": [{"id": "k", "generation": generation}], "issuing": None}
+    state = build_state(
+        version={"service": "users", "version": "v1", "commit": "c", "sidecar": "0.1"},
+        waits_for={},
+        keys={**keys, "observing_since": since},
+        dependencies={"dependencies": []},
+        past=Past({}, [], []),
+        now=1_763_892_000.0,
+    )
+    words = "as far as this replica can tell; of the whole fleet, ask sidecar rotate status."
+    assert (words in state["note"]) is is_said
 
 
 @pytest.mark.parametrize(
