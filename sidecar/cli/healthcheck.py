@@ -12,6 +12,7 @@ import click
 from sidecar.cli import local
 from sidecar.cli.help import Command, Example
 from sidecar.cli.main import DOES_NOT_HOLD
+from sidecar.cli.progress import waiting_for
 from sidecar.setting import Address
 
 _RETRY_S = 0.2
@@ -48,12 +49,19 @@ def command(admin: str | None, config: Path | None, timeout_s: float, wait_s: fl
     """
     admin = local.admin_of(admin, config)
     address = local.address_of(admin)
+    with waiting_for(admin):
+        lives, words = _wait_for(address, timeout_s, wait_s)
+    click.echo(f"{admin} {words}")
+    return 0 if lives else DOES_NOT_HOLD
+
+
+def _wait_for(address: Address, timeout_s: float, wait_s: float) -> tuple[bool, str]:
+    """The last answer: the first that says that it lives, or the one at which time was over."""
     end = time.monotonic() + wait_s
     while True:
         lives, words = _ask(address, timeout_s)
         if lives or time.monotonic() >= end:
-            click.echo(f"{admin} {words}")
-            return 0 if lives else DOES_NOT_HOLD
+            return lives, words
         time.sleep(_RETRY_S)
 
 

@@ -45,6 +45,15 @@ def test_waiting_is_told_on_a_terminal_and_the_line_is_taken_back(silent_url: st
     assert table.startswith("DEPENDENCY")
 
 
+def test_waiting_for_a_sidecar_to_live_is_told_too() -> None:
+    command = [*PROGRAM, "healthcheck", "--admin", "127.0.0.1:9", "--wait", "3"]
+
+    shown = run_in_terminal(command, columns=80)
+
+    assert "sidecar: waiting for 127.0.0.1:9 (1 s)" in shown
+    assert shown.endswith("\r\x1b[K127.0.0.1:9 cannot be asked: Connection refused\n")
+
+
 def test_a_pipe_is_never_told(silent_url: str) -> None:
     command = [*PROGRAM, "deps", "check", "--dependencies", f"mail={silent_url}"]
 
