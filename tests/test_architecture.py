@@ -48,6 +48,7 @@ def pure_files() -> list[Path]:
     return [file for file in FILES if file.relative_to(ROOT).parts[0] in PURE_ROOMS]
 
 
+@pytest.mark.timeout(300)  # more work than any other test here, and nobody's clock
 def test_every_module_can_be_imported_alone() -> None:
     """No module works only because another one was imported before it."""
     names = [module_name(file) for file in FILES if file.name != "__main__.py"]
