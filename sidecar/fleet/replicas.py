@@ -58,11 +58,11 @@ METRICS: Final = frozenset(
 _LARGEST: Final = 1e15
 #: +Inf says that a token has no expiry.
 _MAY_BE_ENDLESS: Final = frozenset((_LATEST_EXPIRY, _ISSUED_EXPIRY))
-#: Each of these has a sample for every key that the first of its line has one for.
+#: The metrics of one line have samples for the same keys.
 _TOGETHER: Final = (
     (KEYS, _STATED),
     (_LATEST_EXPIRY, _LAST_ISSUED, _LAST_USED),
-    (_ISSUED_LAST, _ISSUED_FIRST, _ISSUED_EXPIRY, _ISSUED),
+    (_ISSUED_LAST, _ISSUED_FIRST, _ISSUED_EXPIRY),
 )
 
 #: The label of tokens that no key of the keyring verifies.
@@ -107,12 +107,21 @@ class _Scrape:
     def is_whole(self) -> bool:
         """Whether one sidecar said it all, what belongs together is there together, and the end
         where the watch is."""
+        if self.lowest(BEGINNING) != self.highest(BEGINNING):
+            return False
         wholes = (
-            all(self.by_key(first).keys() <= self.by_key(other).keys() for other in others)
+            all(self.by_key(first).keys() == self.by_key(other).keys() for other in others)
             for first, *others in _TOGETHER
         )
-        is_one = self.lowest(BEGINNING) == self.highest(BEGINNING)
-        return is_one and all(wholes) and (ISSUING in self.by_name) == (_ENDED in self.by_name)
+        keys = self.by_name.get(KEYS, ())
+        has_newest = not keys or any(label(key.labels, "generation") == "new" for key in keys)
+        watches_to_end = (ISSUING in self.by_name) == (_ENDED in self.by_name)
+        return all(wholes) and has_newest and watches_to_end and self._counts_what_was_issued()
+
+    def _counts_what_was_issued(self) -> bool:
+        """A count stays when its key has left; it is 0 then, or the key's page is there as well."""
+        totals, pages = self.totals(_ISSUED), self.by_key(_ISSUED_LAST).keys()
+        return pages <= totals.keys() and {key for key, count in totals.items() if count} <= pages
 
     def totals(self, name: str) -> dict[str, float]:
         """The sum of a counter's samples for each key."""

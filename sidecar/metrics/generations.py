@@ -21,7 +21,8 @@ class GenerationTally:
         for key_id, total in totals.items():
             generation = keyring.generation(key_id)
             fresh = total - self._entered.get(key_id, 0)
-            if fresh or key_id in keyring.by_id:
+            # A key that left keeps its counts as they are, and one that only memory knows gets one.
+            if fresh or key_id in keyring.by_id or key_id not in self._entered:
                 entry = (key_id, generation)
                 self._tally[entry] = self._tally.get(entry, 0) + fresh
             self._entered[key_id] = total

@@ -61,3 +61,38 @@ def test_two_sidecars_under_one_name_are_no_replica() -> None:
     other = {**SAID, "sidecar_observing_since_timestamp_seconds": NOW - 60}
     assert read(samples(SAID, cluster="a"), samples(SAID, cluster="b")) is not None
     assert read(samples(SAID, cluster="a"), samples(other, cluster="b")) is None
+
+
+def _keyed(name: str, values: Mapping[str, float], **labels: str) -> list[Sample]:
+    return [Sample(name, {"key": key_id, **labels}, value) for key_id, value in values.items()]
+
+
+RING = [
+    *_keyed("sidecar_key_info", {"a": 1}, generation="old"),
+    *_keyed("sidecar_key_info", {"b": 1}, generation="new"),
+    *_keyed("sidecar_key_signing_since_timestamp_seconds", {"a": 0, "b": 0}),
+]
+ISSUED = [
+    *_keyed("sidecar_issued_key_last_timestamp_seconds", {"a": NOW, "none": 0}),
+    *_keyed("sidecar_issued_key_first_timestamp_seconds", {"a": NOW, "none": 0}),
+    *_keyed("sidecar_issued_key_latest_expiry_timestamp_seconds", {"a": NOW, "none": 0}),
+    *_keyed("sidecar_issued_tokens_total", {"a": 1, "none": 0}),
+]
+PRESENTED = [
+    *_keyed("sidecar_key_latest_expiry_timestamp_seconds", {"a": NOW, "b": 0}),
+    *_keyed("sidecar_key_last_issued_timestamp_seconds", {"a": NOW, "b": 0}),
+    *_keyed("sidecar_key_last_used_timestamp_seconds", {"a": NOW, "b": 0}),
+]
+
+
+@pytest.mark.parametrize("lost", [*RING, *ISSUED, *PRESENTED], ids=str)
+def test_one_sample_that_is_lost_is_no_zero(lost: Sample) -> None:
+    """As a store loses it that has no room for another series."""
+    keyed = [*RING, *ISSUED, *PRESENTED]
+    assert read(samples(SAID), keyed) is not None
+    assert read(samples(SAID), [each for each in keyed if each is not lost]) is None
+
+
+def test_a_count_of_a_key_that_left_before_it_signed_is_nothing_lost() -> None:
+    left = _keyed("sidecar_issued_tokens_total", {"z": 0})
+    assert read(samples(SAID), [*RING, *ISSUED, *left]) is not None

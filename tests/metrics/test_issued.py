@@ -87,3 +87,12 @@ def test_the_last_word_is_told_only_once_it_was_scraped(is_scraped: bool) -> Non
     if is_scraped:
         list(world.registry.collect())
     assert world.collector.has_told_end is is_scraped
+
+
+def test_a_key_that_left_before_any_of_its_tokens_got_out_is_told_wholly() -> None:
+    """As a sidecar has it that was restarted with its memory: of a page, nothing may be missing."""
+    world = World()
+    world.issuing.refused("z")
+    for name in ("first_timestamp", "last_timestamp", "latest_expiry_timestamp"):
+        assert world.value(f"sidecar_issued_key_{name}_seconds", key="z") == 0
+    assert world.value("sidecar_issued_tokens_total", key="z", generation="old") == 0
