@@ -219,7 +219,8 @@ def _read(stated: list[bytes]) -> tuple[list[bytes], AnswerUnreadable | None]:
     failure: AnswerUnreadable | None = None
     for value in stated:
         words = value.split()
-        if len(words) > 2:
+        is_more_than_one = len(words) > 1 and b"." in words[0]  # a token, no scheme
+        if len(words) > 2 or is_more_than_one:
             failure = IssuedNotJwt()
         elif words:
             texts.append(words[-1])

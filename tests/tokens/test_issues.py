@@ -119,6 +119,7 @@ def test_a_scheme_before_the_token_is_skipped(value: str) -> None:
         ({"data": [{"token": "a.b.c"}]}, "no_token"),
         ({"data": {"token": ["a.b.c"]}}, "no_jwt"),
         ({"data": {"token": "Bearer a b"}}, "no_jwt"),
+        ({"data": {"token": "a.b.c d.e.f"}}, "no_jwt"),
         (b"", "no_json"),
         (b'"a.b.c"', "no_json"),
         (b'{"data": {"token": "a", "token": "b"}}', "no_json"),
