@@ -99,14 +99,11 @@ class Places:
             document = parse_object(body)
         except ValueError:
             return [], AnswerNotJson() if is_needed else None
-        stated: list[bytes] = []
-        for path in self.members:
-            value = _member(document, path)
-            if isinstance(value, str):
-                stated.append(value.encode("utf-8"))
-            elif value is not None:
-                return _read(stated)[0], IssuedNotJwt()
-        return _read(stated)
+        values = [_member(document, path) for path in self.members]
+        texts, failure = _read([value.encode() for value in values if isinstance(value, str)])
+        if any(value is not None and not isinstance(value, str) for value in values):
+            failure = IssuedNotJwt()
+        return texts, failure
 
 
 class IssuePlaces:

@@ -129,6 +129,13 @@ def test_a_success_without_a_readable_token_says_why(body: Any, reason: str) -> 
     assert find(place(LOGIN), body=body) == ((), reason)
 
 
+def test_a_place_that_holds_no_text_hides_no_token_of_another_one() -> None:
+    first, second = (IssueSettings(paths=("/a",), json=name) for name in ("x", "y"))
+    places = IssuePlaces([first, second]).of("POST", b"/a")
+    assert places is not None
+    assert find(places, body={"x": ["a.b.c"], "y": "d.e.f"}) == ((b"d.e.f",), "no_jwt")
+
+
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 404, 500, 503])
 def test_only_a_success_has_to_hold_a_token(status: int) -> None:
     assert find(place(LOGIN), body=b"<html>", status=status) == ((), None)
