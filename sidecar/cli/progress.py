@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sidecar.cli.table import printable
+
 #: Seconds that nobody minds waiting without a word.
 _PATIENCE_S = 0.7
 _PACE_S = 1.0
@@ -38,7 +40,7 @@ def waiting_for(what: str) -> Iterator[None]:
 
 def say_meanwhile(text: str) -> None:
     """A line on stderr that stays, while something is waited for."""
-    _write(f"{_CLEAR_LINE if sys.stderr.isatty() else ''}{text}\n")
+    _write(f"{_CLEAR_LINE if sys.stderr.isatty() else ''}{printable(text)}\n")
 
 
 def _tell(what: str, is_over: threading.Event) -> None:

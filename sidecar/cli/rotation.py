@@ -9,7 +9,7 @@ from textwrap import wrap
 
 import click
 
-from sidecar.cli.table import format_table, terminal_width
+from sidecar.cli.table import format_table, printable, terminal_width
 from sidecar.fleet.report import KeyUse, Report, Service
 from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.moment import format_moment, format_span
@@ -44,7 +44,7 @@ def format_decision(gate: str, key_id: str, decision: Decision, limits: Sequence
     """A gate's answer, the reason, what is missing where, and what the evidence cannot prove."""
     answer = click.style(decision.answer.value, fg=_ANSWERS[decision.answer], bold=True)
     basis = "" if decision.basis is Basis.NONE else f" ({decision.basis})"
-    lines = [f"{gate} {_clean(key_id)}: {answer}{basis}", *_wrapped(decision.why, "  ")]
+    lines = [f"{gate} {printable(key_id)}: {answer}{basis}", *_wrapped(decision.why, "  ")]
     for assumption in decision.assumptions:
         lines += _wrapped(f"assumes: {assumption.value}", "  ")
     lines += _missing(decision.missing)
@@ -83,12 +83,12 @@ def _service_row(report: Report, service: Service) -> Sequence[str]:
     older = [use for use in service.keys if use.key_id in before]
     silent = f" ({service.silent} silent)" if service.silent else ""
     held = ", ".join(
-        f"{_clean(use.key_id)} {use.holders}/{service.replicas}"
+        f"{printable(use.key_id)} {use.holders}/{service.replicas}"
         for use in service.keys
         if use.holders or use.key_id in ids
     )
     return (
-        _clean(service.name),
+        printable(service.name),
         f"{service.replicas}{silent}",
         held or _NONE,
         _shares(service),
@@ -101,7 +101,9 @@ def _service_row(report: Report, service: Service) -> Sequence[str]:
 def _shares(service: Service) -> str:
     shares = [(use, service.share_of(use)) for use in service.keys]
     told = [
-        f"{_clean(use.key_id)} {share:.0%}" for use, share in shares if share is not None and share
+        f"{printable(use.key_id)} {share:.0%}"
+        for use, share in shares
+        if share is not None and share
     ]
     return ", ".join(told) or _NONE
 
@@ -125,7 +127,7 @@ def _key_row(key_id: str, verdict: Verdict, now: float) -> Sequence[str]:
     if at is not None:
         left = "now" if verdict.state is State.RETIRABLE else format_span(max(at - now, 0))
     return (
-        _clean(key_id),
+        printable(key_id),
         verdict.state.value,
         _NONE if verdict.state in (State.CURRENT, State.STAGED) else verdict.basis.value,
         _NONE if at is None else format_moment(at),
@@ -188,7 +190,7 @@ def _notes_of(report: Report) -> Iterator[str]:
 
 
 def _wrapped(text: str, margin: str = "") -> list[str]:
-    text, width = _clean(text), terminal_width()
+    text, width = printable(text), terminal_width()
     if width is None:
         return [f"{margin}{text}"]
     return wrap(
@@ -202,8 +204,3 @@ def _wrapped(text: str, margin: str = "") -> list[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _clean(name: str) -> str:
-    """Printable: what another process calls itself must not move the cursor."""
-    return "".join(sign if sign.isprintable() else "?" for sign in name)

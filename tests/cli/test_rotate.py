@@ -11,6 +11,7 @@ import pytest
 from click import unstyle
 
 from sidecar.cli.main import run_command_line
+from sidecar.cli.progress import say_meanwhile
 from sidecar.cli.rotation import format_decision, format_step
 from sidecar.keys.source import PathSource
 from sidecar.rotation.gates import Answer, Decision
@@ -234,9 +235,13 @@ def test_a_step_is_no_wider_than_a_narrow_terminal(monkeypatch: pytest.MonkeyPat
         assert max(len(unstyle(line)) for line in format_step(step)) <= 40
 
 
-def test_what_others_call_themselves_does_not_move_the_cursor() -> None:
+def test_what_others_call_themselves_does_not_move_the_cursor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     wild = "k\x1b[2J\r"
     decision = Decision(Answer.NO, f"{wild} is held.", (Missing(wild, f"holds {wild}"),))
     shown = format_decision("retire", wild, decision, [f"{wild} is silent."])
     assert "\x1b[2J" not in shown
     assert "\r" not in shown
+    say_meanwhile(f"sidecar: no: {decision.why}")
+    assert capsys.readouterr().err == "sidecar: no: k?[2J? is held.\n"
