@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar.fleet.source import Current, Sample, label, printable
+from sidecar.fleet.source import Current, Sample, Target, label, printable
 from sidecar.versions.stamp import UNKNOWN, ServiceVersion
 
 _SERVICE: Final = "sidecar_service_info"
@@ -21,11 +21,6 @@ _SATISFIED: Final = "sidecar_dependency_satisfied"
 
 #: What a source has to be asked for.
 METRICS: Final = frozenset((_SERVICE, _VERIFIED, _INFO, _ANSWERER, _UP, _SATISFIED))
-
-#: The metric's name, and labels that the sidecar exposes itself; all others are the target's.
-_EXPOSED: Final = frozenset(("__name__", "service", "version", "commit", "dependency", "requires"))
-
-_Target = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +54,12 @@ class Instance:
 
 def read_instances(current: Current) -> tuple[Instance, ...]:
     """The instances, by service and address."""
-    samples: dict[_Target, list[Sample]] = defaultdict(list)
+    samples: dict[Target, list[Sample]] = defaultdict(list)
     for sample in current.samples:
         if sample.name in METRICS:
-            samples[_target(sample.labels)].append(sample)
+            samples[sample.target].append(sample)
     found = (each for of_one in samples.values() for each in _read_target(of_one))
     return tuple(sorted(found, key=lambda instance: (instance.service, instance.address)))
-
-
-def _target(labels: Mapping[str, str]) -> _Target:
-    """One target's own labels. Where discovery puts a ``version`` on it, that is the same on all
-    of its series, and can be left out."""
-    return frozenset(
-        (name, value)
-        for name, value in labels.items()
-        if name.removeprefix("exported_") not in _EXPOSED
-    )
 
 
 def _read_target(samples: Iterable[Sample]) -> Iterable[Instance]:

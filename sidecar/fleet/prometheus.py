@@ -9,6 +9,7 @@ Used by ``past``, which asks what became of each replica, and by ``services`` fo
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from sidecar.fleet.source import (
     Current,
     Sample,
     SilentTarget,
+    Target,
     label,
     parse_labels,
     printable,
@@ -177,11 +179,13 @@ class Prometheus:
         if not services:
             raise FleetError(f"{self.name} {await why_no_sidecar(self, up)}")
         check_fleets(self, (*services, *up))
-        last_service = {sample.place: label(sample.labels, "service") for sample in services}
-        last_heard = {sample.place: sample.value for sample in heard}
-        jobs = {job for job, _ in (*last_service, *(sample.place for sample in known_jobs))}
-        answering = {sample.place for sample in samples if sample.name == BEGINNING}
-        if answering and not any(sample.place in answering for sample in up):
+        last_service = _last_service(services)
+        last_heard = {sample.target: sample.value for sample in heard}
+        jobs = {sample.place[0] for sample in (*services, *known_jobs)}
+        beginnings = [sample for sample in samples if sample.name == BEGINNING]
+        answering = {sample.target for sample in beginnings}
+        places = {sample.place for sample in beginnings}
+        if places and not any(sample.place in places for sample in up):
             raise FleetError(
                 f"{self.name} has no `up` of the sidecars that it has heard, so nobody can tell "
                 "which of them are silent; let that metric reach it too."
@@ -189,13 +193,13 @@ class Prometheus:
         silent = [
             SilentTarget(
                 *sample.place,
-                last_service.get(sample.place, ""),
-                last_heard.get(sample.place),
+                last_service.get(sample.target, ""),
+                last_heard.get(sample.target),
                 "it was not scraped",
             )
             for sample in up
             if not sample.value
-            and sample.place not in answering
+            and sample.target not in answering
             and (self.match or sample.place[0] in jobs)
         ]
         unscraped = await self._not_yet_scraped(jobs)
@@ -204,7 +208,7 @@ class Prometheus:
                 f"{self.name} has heard sidecars in the last hour and knows none of them now; "
                 "check its scrape configuration, and --match."
             )
-        return Current(at, tuple(s for s in samples if s.place in answering), (*silent, *unscraped))
+        return Current(at, tuple(s for s in samples if s.place in places), (*silent, *unscraped))
 
     async def _not_yet_scraped(self, jobs: Collection[str]) -> list[SilentTarget]:
         return [
@@ -270,6 +274,14 @@ class Prometheus:
 
     def _not_prometheus(self) -> FleetError:
         return FleetError(f"{self.name} does not answer as a Prometheus does; check the URL.")
+
+
+def _last_service(samples: Iterable[Sample]) -> dict[Target, str]:
+    """Which service each target was; "" where it was several, and may be any of them."""
+    said: dict[Target, set[str]] = defaultdict(set)
+    for sample in samples:
+        said[sample.target].add(label(sample.labels, "service"))
+    return {target: names.pop() if len(names) == 1 else "" for target, names in said.items()}
 
 
 async def why_no_sidecar(source: Prometheus, up: Collection[Sample], window: str = "") -> str:

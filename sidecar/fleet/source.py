@@ -6,7 +6,12 @@ the command line.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+#: The metric's name, and labels that the sidecar exposes itself; all others are the target's.
+_EXPOSED: Final = frozenset(("__name__", "service", "version", "commit", "dependency", "requires"))
+
+Target = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,17 @@ class Sample:
     def place(self) -> tuple[str, str]:
         """The target, as Prometheus names it: ``job`` and ``instance``."""
         return self.labels.get("job", ""), self.labels.get("instance", "")
+
+    @property
+    def target(self) -> Target:
+        """The target by all of its own labels: an address may be that of two clusters, or of one
+        pod after another. A ``version`` that discovery puts on it is the same on all of its series,
+        and can be left out."""
+        return frozenset(
+            (name, value)
+            for name, value in self.labels.items()
+            if name.removeprefix("exported_") not in _EXPOSED
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,49 @@ def test_a_replica_that_fell_silent_is_known_by_the_service_that_it_was(remember
     assert silent(past) == [("sidecars", "thoughts-backend")]
 
 
+ADDRESS = "10.0.0.9:15020"
+MINUTE = 60.0
+
+
+def test_a_silent_replica_is_not_taken_for_who_had_its_address_before(remember: Remember) -> None:
+    """Kubernetes gives the addresses of pods that have ended to others."""
+    before = Pod("1", 50 * MINUTE, 40 * MINUTE, service="users-backend", instance=ADDRESS)
+    after = Pod("2", 30 * MINUTE, 10 * MINUTE, service="billing", instance=ADDRESS, listed_until=0)
+    assert silent(remember(Pod("0", HOUR), before, after)) == [("sidecars", "billing")]
+
+
+def test_a_silent_replica_that_was_two_services_may_be_either(remember: Remember) -> None:
+    """Where nothing but the address tells them apart."""
+    same = {"pod": ""}
+    before = Pod("1", 50 * MINUTE, 40 * MINUTE, service="billing", instance=ADDRESS, labels=same)
+    after = Pod(
+        "2",
+        30 * MINUTE,
+        10 * MINUTE,
+        service="users-backend",
+        instance=ADDRESS,
+        labels=same,
+        listed_until=0,
+    )
+    assert silent(remember(Pod("0", HOUR), before, after)) == [("sidecars", "")]
+
+
+def test_a_silent_replica_is_not_hidden_by_one_of_another_cluster_with_its_address(
+    remember: Remember,
+) -> None:
+    here = Pod("1", HOUR, instance=ADDRESS, labels={"pod": "users-0", "cluster": "a"})
+    there = Pod(
+        "2",
+        HOUR,
+        10 * MINUTE,
+        service="billing",
+        instance=ADDRESS,
+        labels={"pod": "users-0", "cluster": "b"},
+        listed_until=0,
+    )
+    assert silent(remember(here, there)) == [("sidecars", "billing")]
+
+
 def test_a_job_of_which_every_sidecar_is_silent_for_hours_still_counts(
     remember: Remember,
 ) -> None:
