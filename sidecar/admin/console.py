@@ -29,7 +29,7 @@ MAX_PAGES: Final = 32
 PATIENCE_S: Final = 5.0
 
 _INTERVAL_S: Final = 1.0
-# After so long without news a line of nothing shows both ends that the other is there.
+# After so long without news both ends are shown that the other is there; the page waits for it.
 _KEEP_ALIVE_S: Final = 10.0
 
 _FILES: Final = {
@@ -106,7 +106,7 @@ class Console:
                 told = self._content
                 line = b"event: state\ndata: %b\n\n" % self._document
             elif time.monotonic() - told_at > _KEEP_ALIVE_S:
-                line = b": still here\n\n"
+                line = b"event: here\ndata: still\n\n"
             if line:
                 told_at = time.monotonic()
                 async with asyncio.timeout(self._patience_s):

@@ -96,6 +96,16 @@ async def test_a_page_hears_the_state_and_then_each_change(client: Client, world
         assert (await event(response))["value"] == HOSTILE
 
 
+async def test_a_page_hears_that_the_sidecar_is_there_while_nothing_changes(
+    client: Client,
+) -> None:
+    async with page(client) as response, asyncio.timeout(60):
+        await event(response)
+        while (await response.content.readline()) != b"event: here\n":
+            pass
+        assert (await response.content.readline()).startswith(b"data: ")
+
+
 async def test_many_pages_make_the_state_once(client: Client, world: World) -> None:
     async with page(client) as one, page(client) as other:
         assert await event(one) == await event(other)

@@ -173,6 +173,21 @@ def test_a_page_whose_sidecar_is_gone_shows_the_last_known_state_and_since_when(
         assert "is-stale" in str(page.evaluate("document.body.className"))
 
 
+def test_a_page_whose_sidecar_is_frozen_says_so_until_it_goes_on(
+    browser: Browser, sidecar: SidecarProcess
+) -> None:
+    with open_page(browser, sidecar.admin_url) as page:
+        expect(page.locator("article")).to_have_count(2)
+        sidecar.signal(signal.SIGSTOP)  # its connections stay open, as those of a lost machine do
+        try:
+            expect(page.locator("#stale")).to_contain_text("not answered since", timeout=60_000)
+            expect(page.locator("#status")).to_have_text("? no answer")
+        finally:
+            sidecar.signal(signal.SIGCONT)
+        expect(page.locator("#stale")).to_be_hidden()
+        expect(page.locator("#status")).to_contain_text("ready")
+
+
 def test_what_comes_from_outside_is_shown_as_text(
     browser: Browser, launch: Launch, application: Application, keyring: Path, signer: Signer
 ) -> None:

@@ -19,12 +19,12 @@ const bases = { enforced: "enforced: old-key tokens issued after the switch are 
 // Times come as RFC 3339 in UTC and are shown so; the difference to the sidecar's clock is taken out.
 let skew_ms = 0;
 const now = () => Date.now() - skew_ms;
-const nowInWords = () => `${new Date(now()).toISOString().slice(0, 19)}Z`;
+const inWords = (at) => `${new Date(at).toISOString().slice(0, 19)}Z`;
 
 // Without the date where that is today's.
 function moment(text) {
   const [date, time] = text.split("T");
-  return nowInWords().startsWith(date) ? time : `${date} ${time}`;
+  return inWords(now()).startsWith(date) ? time : `${date} ${time}`;
 }
 
 function ago(text) {
@@ -210,7 +210,7 @@ function draw(state) {
   show(byId("links"), ...state.links.map((path) => make("a", { href: path }, `/${path}`)));
 }
 
-let last = null, lostSince = null;
+let last = null, lostSince = null, heardAt = Date.now();
 
 // Whether what is shown is of now; if not, nothing on the page says that all is well.
 function settle() {
@@ -232,17 +232,33 @@ function take(state) {
 }
 
 function lose() {
-  lostSince = lostSince || nowInWords();
+  lostSince = lostSince || inWords(heardAt - skew_ms);
   settle();
 }
 
+// A server that is there says so every ten seconds. One that is frozen, or cut off, closes nothing.
+const PATIENCE_MS = 25000;
+
 function listen() {
   const events = new EventSource("events");
-  events.addEventListener("state", (event) => take(JSON.parse(event.data)));
+  const begunAt = Date.now();
+  const watch = setInterval(() => {
+    if (Date.now() - Math.max(begunAt, heardAt) < PATIENCE_MS) return;
+    lose();
+    stop();
+    listen();
+  }, 1000);
+  const stop = () => { clearInterval(watch); events.close(); };
+  const hear = () => { heardAt = Date.now(); };
+  events.addEventListener("here", hear);
+  events.addEventListener("state", (event) => { hear(); take(JSON.parse(event.data)); });
   events.addEventListener("error", () => {
     if (events.readyState !== EventSource.CLOSED) return lose();
     // Too many pages are open: until there is room for this one, it asks.
-    fetch("state").then((answer) => answer.ok ? answer.json() : Promise.reject(answer)).then(take, lose)
+    stop();
+    fetch("state", { signal: AbortSignal.timeout(PATIENCE_MS) })
+      .then((answer) => answer.ok ? answer.json() : Promise.reject(answer))
+      .then((state) => { hear(); take(state); }, lose)
       .finally(() => setTimeout(listen, 2000));
   });
 }
