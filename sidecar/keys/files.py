@@ -36,17 +36,25 @@ class FileUnreadable(KeyFileError):
     title = "The file cannot be read"
 
 
-def list_files(directory: Path, is_wanted: Callable[[str], bool]) -> Listing:
+def list_files(
+    directory: Path,
+    is_wanted: Callable[[str], bool],
+    *,
+    speaks_by_name: Callable[[str], bool] = lambda _: False,
+) -> Listing:
     """Raises ``OSError`` where the directory cannot be listed.
 
-    A link that leads nowhere is a file that is gone; directories are left out; a file that cannot
-    be examined is listed, so that reading it will say why.
+    A link that leads nowhere is a file that is gone; a file that cannot be examined is listed, so
+    that reading it will say why. Directories are left out, but for those that are called as what
+    ``speaks_by_name``: nobody who put them there meant nothing.
     """
     names = sorted(path.name for path in directory.iterdir())
     files: dict[str, tuple[int, ...]] = {}
     for name in names:
         if not name.startswith(".") and is_wanted(name):
             marks = examine(directory / name)
+            if marks is None and speaks_by_name(name) and (directory / name).is_dir():
+                marks = ()
             if marks is not None:
                 files[name] = marks
     directory.stat()  # names that led nowhere because the directory has gone meanwhile say nothing
@@ -83,10 +91,11 @@ def read_file(path: Path) -> bytes:
         raise
     except OSError as error:
         raise FileUnreadable(f"cannot be read: {error.strerror}") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise KeyFileError("is not a regular file")
     with open(descriptor, "rb") as file:  # noqa: PTH123  opened without waiting for a writer
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError("is not a regular file")
         if status.st_size > MAX_KEY_FILE_BYTES:
             raise KeyFileError(f"is larger than {MAX_KEY_FILE_BYTES // 1024} KiB")
         try:

@@ -125,7 +125,7 @@ class PathSource:
 
     def _list(self) -> Listing:
         if self._was_directory or self._path.is_dir():
-            listing = list_files(self._path, _is_wanted)
+            listing = list_files(self._path, _is_wanted, speaks_by_name=_is_statement)
             self._was_directory = True
             return listing
         directory = self._path.parent
@@ -134,7 +134,9 @@ class PathSource:
             directory.stat()  # where the directory is gone too, the keys stay
             return Listing({}, None)
         try:
-            statements, swapped_to = list_files(directory, _is_statement)
+            statements, swapped_to = list_files(
+                directory, _is_statement, speaks_by_name=_is_statement
+            )
         except PermissionError:  # a file can be read in a directory that cannot be listed
             statements, swapped_to = {}, None
         return Listing({**statements, self._path.name: marks}, swapped_to)

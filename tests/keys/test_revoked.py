@@ -52,6 +52,25 @@ def test_a_file_beside_a_single_key_file_counts_too(keys: Path) -> None:
     assert list(store.current.revoked) == ["b"]
 
 
+@pytest.mark.parametrize("place", ["", "b.pub"])
+def test_a_directory_of_that_name_takes_the_key_out_too(keys: Path, place: str) -> None:
+    (keys / "b.revoked").mkdir()
+    store = build_store(PathSource(keys / place))
+    store.load()
+    assert "b" not in store.current.by_id
+    assert list(store.current.revoked) == ["b"]
+
+
+def test_a_directory_that_is_called_as_a_statement_is_named(keys: Path) -> None:
+    (keys / "b.since").mkdir()
+    store = build_store(PathSource(keys))
+    store.load()
+    assert list(store.current.by_id) == ["a", "b"]
+    (problem,) = PathSource(keys).load().problems
+    assert problem.where == str(keys / "b.since")
+    assert problem.text == "is not a regular file; it is ignored"
+
+
 def test_the_configuration_takes_a_key_out_whatever_the_sources_say(keys: Path) -> None:
     store = build_store(PathSource(keys), PathSource(keys / "b.pub"), revoked=["b"])
     store.load()
