@@ -118,11 +118,6 @@ class Fleet:
         """The names of those that are in the fleet."""
         return tuple(name for name, each in self.services.items() if not each.is_outside)
 
-    @property
-    def nameless(self) -> tuple[SilentTarget, ...]:
-        """Targets that do not answer and never said which service they are."""
-        return tuple(each for each in self.silent if not each.last_service)
-
     def needs(self) -> Iterable[tuple[Service, Running, Need]]:
         """Every need, with who has it."""
         for service in self.services.values():

@@ -194,7 +194,6 @@ def test_silent_replicas_belong_to_the_service_that_they_last_said() -> None:
     assert found.services["users-backend"].replicas == 3
     assert not found.services["ghost"].is_outside
     assert found.deployed == ("ghost", "users-backend")
-    assert len(found.nameless) == 1
 
 
 def test_who_needs_whom_is_told_once_whatever_the_version() -> None:
