@@ -29,6 +29,8 @@ _SERVER = """
             return 200 '{{"id": 7, "text": "A thought, as short as most.", "username": "ann"}}';
         }}
         location /files/ {{ root {directory}; }}
+        # Answered when the whole body is there: nginx itself would answer before.
+        location /upload {{ client_max_body_size 0; proxy_pass http://127.0.0.1:{sink_port}; }}
     }}
 """
 
@@ -48,7 +50,7 @@ def running_application(
     """Run it for as long as the context lasts."""
     port, sink_port = free_port(), free_port()
     _make_large_file(directory, large_file_bytes)
-    server = _SERVER.format(port=port, item=ITEM, directory=directory)
+    server = _SERVER.format(port=port, item=ITEM, directory=directory, sink_port=sink_port)
     nginx = nginx_command(directory, server)
     sink = (sys.executable, "-m", "benchmarks.sink", str(sink_port))
     with (

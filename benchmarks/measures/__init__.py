@@ -10,6 +10,7 @@ from benchmarks.measures.issuing import measure_issuing
 from benchmarks.measures.latency import measure_latency
 from benchmarks.measures.memory import measure_memory
 from benchmarks.measures.scale import measure_scale
+from benchmarks.measures.slow import measure_slow_clients
 from benchmarks.measures.startup import measure_startup
 from benchmarks.measures.streaming import measure_streams
 from benchmarks.measures.throughput import measure_cold, measure_warm
@@ -19,6 +20,7 @@ MEASURES: Mapping[str, Callable[[Bench], Iterator[Sample]]] = {
     "warm": measure_warm,
     "cold": measure_cold,
     "latency": measure_latency,
+    "slow": measure_slow_clients,
     "streams": measure_streams,
     "memory": measure_memory,
     "startup": measure_startup,

@@ -21,6 +21,7 @@ def configure(
     rules: int = 0,
     has_many_keys: bool = False,
     issues: bool = False,
+    is_patient: bool = False,
     module: str = "sidecar",
 ) -> Start:
     """Write its configuration: whatever is not told here is as it comes."""
@@ -42,6 +43,9 @@ def configure(
     }
     if issues:
         settings["state_dir"] = str(setup.directory / "state")
+    if is_patient:
+        settings["timeouts"] = {"header": "60s", "body_idle": "60s"}
+        settings["upstream"]["max_connections"] = 2000
     path = setup.directory / "sidecar.yaml"
     path.write_text(json.dumps(settings, indent=2))  # JSON is YAML
     command = (sys.executable, "-m", module, "run", "--config", path)
@@ -60,6 +64,8 @@ def _rules(count: int) -> list[dict[str, Any]]:
 KIND = Kind("sidecar", "sidecar", configure)
 WITH_RULES = Kind("sidecar-rules", "sidecar", partial(configure, rules=RULES))
 WITH_KEYS = Kind("sidecar-keys", "sidecar", partial(configure, has_many_keys=True))
+#: Gives nobody up who is slow, for as long as that is measured, and lets all of them in.
+PATIENT = Kind("sidecar-patient", "sidecar", partial(configure, is_patient=True))
 WITH_ISSUES = Kind("sidecar-issues", "sidecar", partial(configure, issues=True))
 WITHOUT_LEDGER = Kind(
     "sidecar-no-ledger", "sidecar", partial(configure, module="benchmarks.without_ledger")
