@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.signers import Missing
 from sidecar.rotation.steps import take_stock
 from sidecar.tokens.generate import generate_pair
+from tests.cli.listener import Listener
 from tests.functional.sidecar_process import free_port
 from tests.rotation.fleets import fleet, verifier
 
@@ -52,7 +53,7 @@ def server() -> Iterator[type[_Server]]:
         is_over = threading.Event()
         url: ClassVar[str]
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = Listener(("127.0.0.1", 0), Handler)
     Handler.url = f"http://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
