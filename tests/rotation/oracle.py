@@ -3,6 +3,7 @@
 from math import inf
 
 from sidecar.rotation.assumption import Assumption
+from sidecar.rotation.replica import Fleet, Replica
 from sidecar.rotation.snapshot import RECORD_AHEAD_S
 from sidecar.rotation.verdict import Basis, State
 from tests.rotation.actors import Judgement, Rotation, Token
@@ -109,7 +110,14 @@ def _last_watched_issue(rotation: Rotation, judgement: Judgement) -> float:
         unknown += [replica.watch.unwatched_until or 0, replica.gone_at or 0]
         unknown.append(replica.watch.unknown.newest_issued_at or 0)
     unknown += [target.gone_at or 0 for target in fleet.unscraped]
+    # What a signer that nobody watched handed out is not known, and that is known.
+    unknown += [replica.gone_at or 0 for replica in _unwatched_signers(fleet)]
     return max([*known, *(moment + world.leeway for moment in unknown)])
+
+
+def _unwatched_signers(fleet: Fleet) -> list[Replica]:
+    services = {replica.service for replica in fleet.issuers}
+    return [r for r in fleet.replicas if r.watch is None and r.service in services]
 
 
 def find_delays(rotation: Rotation) -> list[str]:
