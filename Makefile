@@ -5,8 +5,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MADE_FROM := pyproject.toml constraints.txt scripts/install-venv
 ARGS ?=
-# Most tests wait for processes, so three files of them run at once. To debug: AT_ONCE=
-AT_ONCE ?= --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+# Most tests wait for processes, so two files of them run at once. To debug: AT_ONCE=
+AT_ONCE ?= --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cluster lint format references docs chart programs bench simulate soak clean

@@ -22,12 +22,14 @@ COMMAND = (sys.executable, "-m", "sidecar")
 ROOT = Path(__file__).parents[2]
 
 Labels = Mapping[str, str]
+# Of the system: tests that run at once may have seeded the other one alike, and would get one port.
+_CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
     """A port of loopback that nobody has, below those that the kernel gives to connections."""
     while True:
-        port = random.randrange(12_000, 32_000)
+        port = _CHANCE.randrange(12_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
