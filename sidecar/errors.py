@@ -53,6 +53,12 @@ class KeyFileError(SidecarError):
     title = "The key cannot be used"
 
 
+class FileUnreadable(KeyFileError):
+    """The system does not let us read the file. That may pass without a change of the file."""
+
+    title = "The file cannot be read"
+
+
 class VersionError(SidecarError):
     """A version has no place in the order of versions, or a requirement makes no sense."""
 

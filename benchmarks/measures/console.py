@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from socket import SHUT_RDWR
 from threading import Thread
 
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page
 
 from benchmarks.bench import Bench, turn
 from benchmarks.errors import BenchError
@@ -22,6 +22,7 @@ from benchmarks.programs import find_program
 from benchmarks.proxies import sidecar
 from benchmarks.samples import Sample
 from benchmarks.wrk import press
+from tests.functional.browser import open_browser
 
 _WARM_UP_S = 1
 #: Clock ticks of the CPU time are 10 ms: in this time one of them is 0.05 %.
@@ -31,8 +32,6 @@ _INTERVAL_S = 0.2
 #: A difference that is smaller than from one round to the next shows in many short ones.
 _TURNS = 8
 _TURN_S = 2
-#: Chromium's own sandbox needs what root in a container does not have; the page is our own.
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 _READ_BYTES = 1 << 16
 
@@ -57,7 +56,10 @@ def measure_console(bench: Bench) -> Iterator[Sample]:
 def _measure_page(bench: Bench, proxy: Proxy) -> Iterator[Sample]:
     watch_s = 1 if bench.amounts.is_quick else _WATCH_S
     token = bench.tokens.reused[0]
-    with _browser() as browser:
+    program = find_program("chromium")
+    if program is None:
+        raise BenchError("the console is not measured without chromium")
+    with open_browser(program) as browser:
         for number in range(bench.amounts.rounds):
             with _page(browser, proxy) as page:
                 page.wait_for_function(_PAINTED)
@@ -73,19 +75,6 @@ def _cpu(proxy: Proxy, token: str, watch_s: float) -> float:
         ask(proxy.port, ITEM, token)
         time.sleep(_INTERVAL_S)
     return (proxy.process.cpu_s() - before_s) / passed_s * 100
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    program = find_program("chromium")
-    if program is None:
-        raise BenchError("the console is not measured without chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sidecar.cli.table import printable
+from sidecar.fleet.source import printable
 
 #: Seconds that nobody minds waiting without a word.
 _PATIENCE_S = 0.7

@@ -9,8 +9,9 @@ from textwrap import wrap
 
 import click
 
-from sidecar.cli.table import format_table, printable, terminal_width
+from sidecar.cli.table import format_table, terminal_width
 from sidecar.fleet.report import KeyUse, Report, Service
+from sidecar.fleet.source import printable
 from sidecar.rotation.gates import Answer, Decision
 from sidecar.rotation.moment import format_moment, format_span
 from sidecar.rotation.signers import Missing

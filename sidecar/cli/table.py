@@ -32,11 +32,6 @@ def format_table(
     return "\n".join(_lines([head, *body], fitting))
 
 
-def printable(text: str) -> str:
-    """A line without what a terminal would obey: another process must not move the cursor."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
 def terminal_width() -> int | None:
     """How wide the terminal is that stdout goes to; None where it goes elsewhere."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from sidecar.errors import KeyFileError
+from sidecar.errors import FileUnreadable, KeyFileError
 from sidecar.tokens.parse import MAX_KEY_FILE_BYTES
 
 #: Where a mounted Secret or ConfigMap really is.
@@ -30,17 +30,8 @@ class Listing(NamedTuple):
     swapped_to: str | None
 
 
-class FileUnreadable(KeyFileError):
-    """The system does not let us read the file. That may pass without a change of the file."""
-
-    title = "The file cannot be read"
-
-
 def list_files(
-    directory: Path,
-    is_wanted: Callable[[str], bool],
-    *,
-    speaks_by_name: Callable[[str], bool] = lambda _: False,
+    directory: Path, is_wanted: Callable[[str], bool], speaks_by_name: Callable[[str], bool]
 ) -> Listing:
     """Raises ``OSError`` where the directory cannot be listed.
 

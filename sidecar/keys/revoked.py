@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import KeyFileError
-from sidecar.keys.files import FileUnreadable, examine, read_file
+from sidecar.errors import FileUnreadable, KeyFileError
+from sidecar.keys.files import examine, read_file
 from sidecar.keys.source import SourceReading
 
 MAX_TOKEN_ID_LENGTH: Final = 512

@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from sidecar.errors import KeyFileError
-from sidecar.keys.files import FileUnreadable, Listing, examine, list_files, read_file
+from sidecar.errors import FileUnreadable, KeyFileError
+from sidecar.keys.files import Listing, examine, list_files, read_file
 from sidecar.keys.since import SUFFIX as SINCE_SUFFIX
 from sidecar.keys.since import parse_since
 from sidecar.tokens.keyring import Key
@@ -125,7 +125,7 @@ class PathSource:
 
     def _list(self) -> Listing:
         if self._was_directory or self._path.is_dir():
-            listing = list_files(self._path, _is_wanted, speaks_by_name=_is_statement)
+            listing = list_files(self._path, _is_wanted, _is_statement)
             self._was_directory = True
             return listing
         directory = self._path.parent
@@ -134,9 +134,7 @@ class PathSource:
             directory.stat()  # where the directory is gone too, the keys stay
             return Listing({}, None)
         try:
-            statements, swapped_to = list_files(
-                directory, _is_statement, speaks_by_name=_is_statement
-            )
+            statements, swapped_to = list_files(directory, _is_statement, _is_statement)
         except PermissionError:  # a file can be read in a directory that cannot be listed
             statements, swapped_to = {}, None
         return Listing({**statements, self._path.name: marks}, swapped_to)

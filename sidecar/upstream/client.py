@@ -65,11 +65,12 @@ class Upstream:
 
         Raises :class:`UpstreamBusy`, :class:`UpstreamRefused` or :class:`UpstreamTimeout`.
         """
-        latest = self._latest_wait()
+        latest: float | None = None  # counts from the first wait: most requests have none
         while not self._is_closed:
             connection = self.take_idle(must_be_fresh=must_be_fresh)
             if connection is not None:
                 return connection
+            latest = latest or self._latest_wait()
             if self._pool.has_room() or self._pool.has_idle():
                 return await self._acquire_new(latest)
             await self._wait_for_room(latest)
